@@ -1,0 +1,252 @@
+"""The command line: gantutor learn | paint | inspect | train | doctor."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import __version__
+from .errors import InputError
+
+# The heavy imports are inside the commands, so that `gantutor --help` answers at once.
+
+
+def learn(arguments):
+    """Find the styles in a folder of liked pictures; writes a style file and, beside it, a contact sheet (.png)."""
+    from . import datasets, images
+    from .lab import plots, progress
+    from .personal.file import learn
+    from .personal.space import SIZE
+    from .runtime import device
+    from .style.features import load_features
+
+    output = Path(arguments.output)
+    sheet = output.with_suffix(".png")
+    for path in (output, sheet):
+        images.check_writable(path)
+    network = load_features(arguments.features, device())
+    pictures, paths, skipped = datasets.load_folder(arguments.folder, SIZE)
+    for sentence in skipped:
+        print(f"left out: {sentence}", file=sys.stderr)
+    if len(pictures) < 2:
+        raise InputError(f"{arguments.folder} holds one usable picture: give at least two, better a dozen")
+    pictures = [picture.to(device()) for picture in pictures]
+    style, clusters = learn(
+        pictures,
+        network,
+        arguments.features,
+        arguments.seed,
+        arguments.styles,
+        watch=lambda them: progress.follow(them, description="looking at the pictures", unit="picture"),
+    )
+    style.save(output)
+    images.save_figure(plots.contact_sheet(pictures, clusters), sheet)
+    print(summary(style))
+    for number, medoid in enumerate(clusters.medoids, start=1):
+        print(f"style {number} is best seen in {paths[medoid]}")
+    print(f"style file: {output}\ncontact sheet: {sheet}")
+
+
+def summary(style):
+    """The styles of a file as a table."""
+    lines = [f"{len(style.counts)} style{'s' * (len(style.counts) > 1)} in {sum(style.counts)} pictures"]
+    for number, (count, share, tightness) in enumerate(zip(style.counts, style.shares, style.tightness, strict=True), 1):
+        tight = "" if tightness is None else f", tightness {tightness:.2f}"
+        lines.append(f"style {number}: {count} pictures, {share:.0%}{tight}")
+    return "\n".join(lines)
+
+
+def paint(arguments):
+    """Paint a photo in a style from a style file, or in that of a single picture."""
+    from . import images
+    from .lab import progress
+    from .personal.file import PersonalStyle
+    from .runtime import device
+    from .style.features import load_features
+    from .style.optimise import optimise
+    from .style.target import Style
+
+    images.check_writable(arguments.output, images.WRITABLE)
+    photo = images.load_image(arguments.photo, arguments.size)
+    source = Path(arguments.style_file)
+    if source.suffix.lower() in images.READABLE_SUFFIXES:
+        if arguments.style or arguments.mix:
+            raise InputError(f"{source} is one picture with one style: leave out --style and --mix, or give a style file")
+        network = load_features(arguments.features or "bundled", device())
+        style = Style.of(network, [images.load_image(source).to(device())])
+    else:
+        personal = PersonalStyle.load(source)
+        if arguments.features not in (None, personal.features):
+            raise InputError(
+                f"{source} was learnt with the {personal.features} features: leave out --features or learn it again"
+            )
+        network = personal.network(device())
+        if arguments.mix:
+            style = personal.mix(arguments.mix)
+        else:
+            style = personal.style(arguments.style or 1)
+    states = optimise(network, photo.to(device()), style.to(device()), arguments.size, strength=arguments.strength)
+    for state in progress.follow(states, description="painting", unit="step"):
+        pass
+    images.save_image(state.image, arguments.output)
+    print(f"{arguments.output}: style distance {state.style:.2f}, content distance {state.content:.2f}")
+
+
+def inspect(arguments):
+    """Print what a style file holds and draw each style as a texture and its palette."""
+    from . import images
+    from .lab import plots
+    from .personal.file import PersonalStyle
+
+    personal = PersonalStyle.load(arguments.style_file)
+    output = arguments.output or Path(arguments.style_file).with_suffix(".styles.png")
+    images.check_writable(output, [".png"])
+    print(summary(personal))
+    print(f"learnt with the {personal.features} features ({personal.features_hash})")
+    images.save_figure(plots.style_card(personal), output)
+    print(f"drawn in {output}")
+
+
+def doctor(_):
+    """Say what is installed, on which device the course runs, whether it works, and what to do about the rest."""
+    from .lab import doctor
+
+    findings = doctor.examine()
+    for finding in findings:
+        print(f"{'ok ' if finding.good else 'BAD' if finding.needed else '-  '} {finding.what}")
+        if finding.remedy:
+            print(f"    {finding.remedy}")
+    if not all(finding.good for finding in findings if finding.needed):
+        return 1
+
+
+def train_features(arguments):
+    """Distil the bundled features from an ImageNet network; goes on from the checkpoint beside the output."""
+    import torch
+    from tqdm.auto import tqdm
+
+    from . import datasets, images, painters
+    from .runtime import device
+    from .style import distil, features
+
+    output = Path(arguments.output)
+    checkpoint = output.with_suffix(".checkpoint.safetensors")
+    teacher = features.load_teacher(arguments.teacher)
+    paths = datasets.list_images(arguments.photos)[: arguments.limit]
+    families = [name for name in painters.FAMILIES if name not in painters.HELD_OUT]
+    pictures = [images.to_pil(images.load_image(path)) for path in tqdm(paths, desc="photos", unit="")]
+    painted = datasets.paintings(paths, families, arguments.paintings, arguments.seed)
+    pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
+    run = distil.Distillation(pictures, teacher, arguments.seed, arguments.steps, device=device())
+    if checkpoint.exists():
+        run.load_state_dict(features.read_tensors(checkpoint)[0])
+        print(f"going on from step {run.done} in {checkpoint}")
+    bar = tqdm(run, desc="distilling", total=run.steps, initial=run.done, unit="step", mininterval=5)
+    smooth = None
+    for losses in bar:
+        now = torch.stack(list(losses.values()))
+        smooth = now if smooth is None else smooth.lerp(now, 0.01)
+        if run.done % 100 == 0:
+            bar.set_postfix_str(" ".join(f"{share:.3f}" for share in smooth.tolist()))
+        if run.done % 500 == 0:
+            features.write_tensors(run.state_dict(), checkpoint, {})
+    record = {
+        "command": f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name} --limit {arguments.limit}"
+        f" --paintings {arguments.paintings} --steps {arguments.steps} --seed {arguments.seed}",
+        "photos": len(paths),
+        "painter families": families,
+        "unexplained in training": [round(share, 3) for share in smooth.tolist()],
+    }
+    features.save_student(run.student, output, record)
+    checkpoint.unlink(missing_ok=True)
+    print(json.dumps(record, indent=1))
+
+
+def number(kind, least, most):
+    """An argparse type: a number of this kind between two bounds."""
+
+    def parse(text):
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not between {least} and {most}")
+        return value
+
+    parse.__name__ = "number"
+    return parse
+
+
+def weights(text):
+    """An argparse type: the weights of --mix, as in 0.7,0.3."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no list of weights such as 0.7,0.3") from None
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def parser():
+    """The argument parser, one subcommand for each function above."""
+    main = Parser(prog="gantutor", description="Learn a personal style from pictures and paint photos in it.")
+    main.add_argument("--version", action="version", version=__version__)
+    commands = main.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, function, among=commands):
+        sentence = function.__doc__.strip().splitlines()[0]
+        added = among.add_parser(name, help=sentence, description=sentence)
+        added.set_defaults(run=function)
+        return added
+
+    add = command("learn", learn).add_argument
+    add("folder", help="a folder of pictures that you like")
+    add("-o", "--output", required=True, help="the style file to write (.safetensors)")
+    add("--styles", type=number(int, 1, 100), metavar="K", help="how many styles there are, if you know")
+    add("--features", default="bundled", help="bundled (default), vgg19, or a file from `gantutor train features`")
+    add("--seed", type=int, default=0)
+
+    add = command("paint", paint).add_argument
+    add("style_file", metavar="STYLE", help="a style file from `gantutor learn`, or a picture to take the style from")
+    add("photo", metavar="PHOTO")
+    add("-o", "--output", type=Path, required=True, help="the picture to write (.png, .jpg, .webp)")
+    add("--style", type=int, metavar="N", help="which style of the file, counted from 1 (default: the first)")
+    add("--mix", type=weights, metavar="W,W,…", help="mix all styles of the file with these weights, such as 0.7,0.3")
+    add("--size", type=number(int, 32, 4096), default=256, help="short side of the result in px (default 256)")
+    add("--strength", type=number(float, 0, 10), default=1.0, help="weight of the style: 0 is the photo, 1 the default")
+    add("--features", help="must be those of the style file; for a picture: bundled (default), vgg19 or a file")
+
+    add = command("inspect", inspect).add_argument
+    add("style_file", metavar="STYLE")
+    add("-o", "--output", type=Path, help="where to draw it (default: beside the style file)")
+
+    command("doctor", doctor)
+
+    training = commands.add_parser("train", help="Train the networks that the package ships.")
+    add = command("features", train_features, training.add_subparsers(required=True, metavar="NETWORK")).add_argument
+    add("--photos", required=True, help="a folder of photos")
+    add("--teacher", required=True, help="a file with SqueezeNet 1.1's features, or torchvision to download them")
+    add("-o", "--output", default="features.safetensors")
+    add("--limit", type=number(int, 1, 10**9), help="use the first so many photos only")
+    add("--paintings", type=number(int, 0, 10**6), default=900, help="how many pictures the painters add (default 900)")
+    add("--steps", type=number(int, 1, 10**9), default=22_000)
+    add("--seed", type=int, default=0)
+    return main
+
+
+def main(argv=None):
+    """Run the command line. Bad input: one sentence on stderr and exit status 2."""
+    try:
+        arguments = parser().parse_args(argv)
+        return arguments.run(arguments) or 0
+    except InputError as error:
+        print(f"gantutor: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gantutor: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

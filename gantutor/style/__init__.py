@@ -1,0 +1,1 @@
+"""Style and content as features see them, and pictures optimised to match."""

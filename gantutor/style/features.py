@@ -1,0 +1,125 @@
+"""One way to get features: the bundled network (offline, the default), VGG-19, or an ImageNet SqueezeNet as a judge."""
+
+import hashlib
+import json
+import urllib.error
+import warnings
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from ..errors import InputError
+from ..images import atomic_path
+from .networks import BUNDLED_WIDTHS, VGG, VGG19_WIDTHS, SqueezeNet
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+FORMAT = "gantutor.features.1"
+
+
+def load_features(name="bundled", device="cpu", fall_back=False):
+    """A frozen network by name: "bundled", "vgg19", or the path of a file made by `gantutor train features`.
+
+    VGG-19's ImageNet weights (550 MB) come through torchvision, once. If they cannot be had, an InputError
+    says so; with `fall_back` the bundled network is returned instead, with a warning.
+    """
+    if name == "vgg19":
+        try:
+            network = vgg19()
+        except InputError as error:
+            if not fall_back:
+                raise
+            warnings.warn(f"{error}; using the bundled features instead", stacklevel=2)
+            network = load_student(WEIGHTS / "features.safetensors")
+    elif name == "bundled":
+        network = load_student(WEIGHTS / "features.safetensors")
+    elif Path(name).suffix == ".safetensors":
+        network = load_student(Path(name))
+    else:
+        raise InputError(f"no features are called {name!r}: say bundled, vgg19 or the path of a .safetensors file")
+    return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+
+
+def vgg19():
+    """VGG-19 with ImageNet weights and average pooling (Gatys 2016), taps relu1_1 … relu5_4."""
+    weights = torchvision.models.VGG19_Weights.IMAGENET1K_V1
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise InputError(
+            f"VGG-19's weights could not be downloaded ({error}): go online once, or use the bundled features"
+        ) from None
+    network = VGG(VGG19_WIDTHS, "average", "zeros")
+    numbers = sorted({int(name.split(".")[1]) for name in state if name.startswith("features.")})
+    for convolution, number in zip(network.convolutions(), numbers, strict=True):
+        convolution.load_state_dict({k: state[f"features.{number}.{k}"] for k in ("weight", "bias")})
+    network.style_layers = tuple(f"relu{stage}_1" for stage in range(1, 6))  # Gatys's choice
+    network.content_layers = ("relu4_2",)
+    return network
+
+
+def load_teacher(source):
+    """SqueezeNet 1.1 with ImageNet weights, from a safetensors file or, with "torchvision", by download."""
+    network = torchvision.models.squeezenet1_1()
+    if source == "torchvision":
+        weights = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1
+        try:
+            state = weights.get_state_dict(progress=True, check_hash=True)
+        except (urllib.error.URLError, OSError, RuntimeError) as error:
+            raise InputError(f"SqueezeNet's weights could not be downloaded ({error}): give their file") from None
+    else:
+        state, _ = read_tensors(source)
+    features = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+    try:
+        network.features.load_state_dict(features)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source} does not hold SqueezeNet 1.1's features ({reason}): give another file") from None
+    return SqueezeNet(network.features).eval().requires_grad_(False)
+
+
+def load_student(path):
+    """The distilled network in a file; its weights are stored in half precision and used in single."""
+    state, metadata = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path} does not hold features for this version: make it with `gantutor train features`")
+    network = VGG(BUNDLED_WIDTHS, "average", "reflect")
+    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    return network
+
+
+def save_student(network, path, record):
+    """Store a distilled network in half precision with the record of its making (a dict that JSON can hold)."""
+    state = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    write_tensors(state, path, {"format": FORMAT, "record": json.dumps(record)})
+
+
+def read_tensors(path):
+    """Tensors and metadata of a safetensors file; a missing, damaged or cut file gives one clear sentence."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file: give the path of a .safetensors file")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        return load_file(path), metadata
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged or is no safetensors file ({error}): make or download it again") from None
+
+
+def write_tensors(state, path, metadata):
+    """Write a safetensors file whole or not at all."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    with atomic_path(path) as temporary:
+        save_file(state, temporary, metadata)
+
+
+def fingerprint(network):
+    """A short hash of a network's weights: a style learnt with some features can be used with those alone."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,102 @@
+"""Style transfer by optimising the picture (Gatys 2016), coarse to fine."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import InputError
+from ..images import interpolate, resize
+from .losses import ContentLoss, MomentLoss, total_variation
+from .statistics import match_palette
+from .target import PIXELS
+
+LEVELS = ((64, 60), (128, 80), (256, 50))  # short side in px, Adam steps there
+FINEST_STEPS = 40  # at each doubling beyond the last level
+
+
+@dataclass
+class PaintState:
+    """What a step of `optimise` yields: the picture so far, its loss terms, and how many steps of all are done."""
+
+    image: torch.Tensor
+    content: float
+    style: float
+    step: int
+    steps: int
+
+
+def levels(size):
+    """Short sides and steps for painting at `size` px: the standard levels below it, doublings, and itself."""
+    plan = [(side, steps) for side, steps in LEVELS if side < size]
+    while plan and 2 * plan[-1][0] < size:
+        plan.append((2 * plan[-1][0], FINEST_STEPS))
+    last = next((steps for side, steps in LEVELS if side >= size), FINEST_STEPS)
+    return [*plan, (size, last)]
+
+
+def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=12.0, smooth=0.3, rate=0.03):
+    """Paint a photo (1, 3, H, W) in a `Style`; yields a `PaintState` after every step, the last at the wanted size.
+
+    Minimises alpha · content + beta · style + smooth · total variation with Adam. Content is compared on
+    the network's content layers, style on its style layers and on the pixels. It starts from the photo in
+    the style's colours at a coarse size, where large shapes are cheap, and doubles the size. `size` is the
+    short side in px; `strength` scales beta, and below 1 leaves the photo some of its own colours at the start.
+    """
+    check_photo(photo, size)
+    plan = levels(size)
+    total, done, picture = sum(steps for _, steps in plan), 0, None
+    for side, steps in plan:
+        content_photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
+        goal = style.at(side)
+        if picture is None:
+            start = content_photo.lerp(match_palette(content_photo, *goal[PIXELS]), min(1, strength))
+        else:
+            start = interpolate(picture, content_photo.shape[2:])
+        picture = start.contiguous(memory_format=torch.channels_last).requires_grad_()
+        loss = TotalLoss(network, content_photo, goal)
+        adam = torch.optim.Adam([picture], rate)
+        for _ in range(steps):
+            content, style_distance = loss(picture)
+            objective = alpha * content + strength * beta * style_distance + smooth * total_variation(picture)
+            adam.zero_grad()
+            objective.backward()
+            adam.step()
+            with torch.no_grad():
+                picture.clamp_(0, 1)
+            done += 1
+            yield PaintState(picture.detach(), content.item(), style_distance.item(), done, total)
+        picture = picture.detach()
+
+
+class TotalLoss(torch.nn.Module):
+    """Content and style distance of a picture to a photo and to a style's statistics: two numbers.
+
+    Each is the mean over its layers; targets are computed once.
+    """
+
+    def __init__(self, network, photo, goal):
+        super().__init__()
+        self.network = network
+        self.layers = list(dict.fromkeys((*network.content_layers, *network.style_layers)))
+        with torch.no_grad():
+            features = network(photo, network.content_layers)
+        self.content = torch.nn.ModuleDict({k: ContentLoss(features[k]) for k in network.content_layers})
+        self.style = torch.nn.ModuleDict({k: MomentLoss(*goal[k]) for k in (PIXELS, *network.style_layers)})
+
+    def forward(self, picture):
+        features = self.network(picture, self.layers) | {PIXELS: picture}
+        content = sum(loss(features[name]) for name, loss in self.content.items()) / len(self.content)
+        style = sum(loss(features[name]) for name, loss in self.style.items()) / len(self.style)
+        return content, style
+
+
+def check_photo(photo, size):
+    """One clear sentence for a photo that cannot be painted."""
+    if photo.ndim != 4 or photo.shape[0] != 1 or photo.shape[1] != 3:
+        raise InputError(f"a photo has the shape (1, 3, H, W), not {tuple(photo.shape)}: use images.load_image")
+    if not torch.isfinite(photo).all():
+        raise InputError("the photo holds NaN or infinite values: load it again with images.load_image")
+    if min(photo.shape[2:]) < 16:
+        raise InputError(f"the photo is {photo.shape[3]} x {photo.shape[2]} px: use one of at least 16 px a side")
+    if size < 32:
+        raise InputError(f"size {size} is too small to paint: use at least 32 px")

@@ -1,0 +1,62 @@
+"""What a style is: statistics of feature maps that forget where things are. Pure functions.
+
+Feature maps are (N, C, H, W); every picture of a batch is described on its own.
+"""
+
+import torch
+
+
+def gram_matrix(features):
+    """Gram matrix (N, C, C): inner products of the channels, over H W positions, divided by C H W (Johnson 2016, eq. 3).
+
+    Gatys (2016, eq. 3) does not divide, and scales the squared distance instead: E = |ΔG|² / 4 for this G.
+    """
+    n, channels, height, width = features.shape
+    rows = features.reshape(n, channels, height * width)
+    return rows @ rows.transpose(1, 2) / (channels * height * width)
+
+
+def mean_and_covariance(features):
+    """Mean (N, C) and covariance (N, C, C) of the channels over the positions.
+
+    Centred, unlike the Gram matrix: the strong mean does not drown the correlations.
+    """
+    n, channels, height, width = features.shape
+    rows = features.reshape(n, channels, height * width)
+    mean = rows.mean(2)
+    centred = rows - mean[:, :, None]
+    return mean, centred @ centred.transpose(1, 2) / (height * width)
+
+
+def pooled(means, covariances, weights):
+    """Mean (C,) and covariance (C, C) of all positions of several pictures together: (N, C), (N, C, C), weights (N,).
+
+    Means and second raw moments may be averaged, covariances may not: pictures that differ in their means
+    add to the covariance (the law of total covariance).
+    """
+    weights = weights / weights.sum()
+    raw = covariances + means[:, :, None] * means[:, None, :]
+    mean = torch.einsum("n,nc->c", weights, means)
+    return mean, torch.einsum("n,ncd->cd", weights, raw) - torch.outer(mean, mean)
+
+
+def match_palette(images, mean, covariance):
+    """Pictures (N, 3, H, W), together given the colours' mean (3,) and covariance (3, 3), clamped to [0, 1].
+
+    The linear map is the optimal transport between two Gaussians (Gatys 2017, "Controlling perceptual
+    factors", section 5, uses linear maps of this kind): of all that match, it moves colours least.
+    """
+    pixels = images.transpose(0, 1).flatten(1)
+    now_mean, now = mean_and_covariance(pixels[None, :, :, None])
+    root, inverse = roots(now[0])
+    middle, _ = roots(root @ covariance @ root)
+    transport = inverse @ middle @ inverse
+    moved = torch.einsum("cd,ndhw->nchw", transport, images - now_mean.view(1, 3, 1, 1))
+    return (moved + mean.view(1, 3, 1, 1)).clamp(0, 1)
+
+
+def roots(covariance, floor=1e-5):
+    """Symmetric square root of a covariance (C, C) and its inverse; eigenvalues under `floor` are raised to it."""
+    values, vectors = torch.linalg.eigh(covariance)
+    values = values.clamp(min=floor).sqrt()
+    return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T
