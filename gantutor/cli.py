@@ -37,10 +37,10 @@ def learn(arguments):
         arguments.features,
         arguments.seed,
         arguments.styles,
-        watch=lambda them: progress.follow(them, description="looking at the pictures", unit="picture"),
+        watch=lambda them: progress.follow(them, description="looking at the pictures"),
     )
     style.save(output)
-    images.save_figure(plots.contact_sheet(pictures, clusters), sheet)
+    plots.save(plots.contact_sheet(pictures, clusters), sheet)
     print(summary(style))
     for number, medoid in enumerate(clusters.medoids, start=1):
         print(f"style {number} is best seen in {paths[medoid]}")
@@ -58,18 +58,18 @@ def summary(style):
 
 def paint(arguments):
     """Paint a photo in a style from a style file, or in that of a single picture."""
-    from . import images
+    from . import datasets, images
     from .lab import progress
     from .personal.file import PersonalStyle
     from .runtime import device
     from .style.features import load_features
-    from .style.optimise import optimise
+    from .style.optimise import optimise, total_steps
     from .style.target import Style
 
     images.check_writable(arguments.output, images.WRITABLE)
     photo = images.load_image(arguments.photo, arguments.size)
     source = Path(arguments.style_file)
-    if source.suffix.lower() in images.READABLE_SUFFIXES:
+    if source.suffix.lower() in datasets.SUFFIXES:
         if arguments.style or arguments.mix:
             raise InputError(f"{source} is one picture with one style: leave out --style and --mix, or give a style file")
         network = load_features(arguments.features or "bundled", device())
@@ -86,7 +86,7 @@ def paint(arguments):
         else:
             style = personal.style(arguments.style or 1)
     states = optimise(network, photo.to(device()), style.to(device()), arguments.size, strength=arguments.strength)
-    for state in progress.follow(states, description="painting", unit="step"):
+    for state in progress.follow(states, total_steps(arguments.size), "painting"):
         pass
     images.save_image(state.image, arguments.output)
     print(f"{arguments.output}: style distance {state.style:.2f}, content distance {state.content:.2f}")
@@ -103,7 +103,7 @@ def inspect(arguments):
     images.check_writable(output, [".png"])
     print(summary(personal))
     print(f"learnt with the {personal.features} features ({personal.features_hash})")
-    images.save_figure(plots.style_card(personal), output)
+    plots.save(plots.style_card(personal), output)
     print(f"drawn in {output}")
 
 

@@ -198,9 +198,7 @@ def save_image(image, path):
     Values outside [0, 1] are clamped. Raises InputError for an unknown suffix, for what is not one finite
     image, and as `atomic_path` does.
     """
-    path = Path(path)
-    if path.suffix.lower() not in WRITABLE:
-        raise InputError(f"{path} has no known suffix: end the name in {', '.join(WRITABLE)}")
+    path = check_writable(path, WRITABLE)
     format, options = WRITABLE[path.suffix.lower()]
     data = encode(image, format, **options)
     with atomic_path(path) as temporary:
@@ -214,12 +212,11 @@ def encode(image, format, **options):
         raise InputError(f"one image goes into a file, not {len(image)}: lay them out with image_grid first")
     if not image.isfinite().all():
         raise InputError("the image holds NaN or infinite values: look for the step that made them")
-    pixels = (image.detach().cpu().float().reshape(image.shape[-3:]).clamp(0, 1) * 255).round().byte()
-    buffer = io.BytesIO()
+    picture, buffer = to_pil(image), io.BytesIO()
     try:
-        Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(buffer, format, **options)
+        picture.save(buffer, format, **options)
     except (OSError, ValueError) as error:  # all but PNG have a longest side
-        size = f"{pixels.shape[2]} × {pixels.shape[1]} px"
+        size = f"{picture.width} × {picture.height} px"
         raise InputError(f"{format} cannot hold {size} ({reason(error)}): shrink it or save it as .png") from error
     return buffer.getvalue()
 
@@ -231,11 +228,7 @@ def atomic_path(path):
     Whatever happens, path holds either what it held before or all that was written. Raises InputError where
     path cannot be written: a folder, in a missing or protected folder, on a full disk.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: add the name of a file in it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written, as {path.parent} is no folder: create it first")
+    path = check_writable(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
         temporary.touch(exist_ok=False)  # with the usual permissions, unlike tempfile's
@@ -246,6 +239,23 @@ def atomic_path(path):
     finally:
         with suppress(OSError):  # a folder that refused the file
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(path, suffixes=None):
+    """The path, if a file can be written there: for asking before long work. InputError says what is in the way.
+
+    `suffixes` are those that the name may end in.
+    """
+    path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InputError(f"{path} has no known suffix: end the name in {', '.join(suffixes)}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: add the name of a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written, as {path.parent} is no folder: create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path} cannot be written, as {path.parent} is protected: choose another place")
+    return path
 
 
 def check_images(images):

@@ -34,6 +34,11 @@ def levels(size):
     return [*plan, (size, last)]
 
 
+def total_steps(size):
+    """How many states `optimise` yields for a size."""
+    return sum(steps for _, steps in levels(size))
+
+
 def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=12.0, smooth=0.3, rate=0.03):
     """Paint a photo (1, 3, H, W) in a `Style`; yields a `PaintState` after every step, the last at the wanted size.
 

@@ -55,6 +55,19 @@ def match_palette(images, mean, covariance):
     return (moved + mean.view(1, 3, 1, 1)).clamp(0, 1)
 
 
+def wasserstein2(mean, covariance, other_mean, other_covariance):
+    """Squared Wasserstein-2 distance (N,) of Gaussians (Dowson and Landau 1982): means (N, C), covariances (N, C, C).
+
+    |m − m'|² + tr(S + S' − 2 (S^½ S' S^½)^½), in double precision inside.
+    """
+    s, t = covariance.double(), other_covariance.double()
+    values, vectors = torch.linalg.eigh(s)
+    root = (vectors * values.clamp(min=0).sqrt()[..., None, :]) @ vectors.mT
+    cross = torch.linalg.eigvalsh(root @ t @ root).clamp(min=0).sqrt().sum(-1)
+    traces = (s + t).diagonal(dim1=-2, dim2=-1).sum(-1)
+    return (mean - other_mean).double().square().sum(-1) + (traces - 2 * cross).clamp(min=0)
+
+
 def roots(covariance, floor=1e-5):
     """Symmetric square root of a covariance (C, C) and its inverse; eigenvalues under `floor` are raised to it."""
     values, vectors = torch.linalg.eigh(covariance)

@@ -1,0 +1,65 @@
+# One environment, .venv, made from $(PYTHON) when it is first needed and again when pyproject.toml changes.
+# Only features of make 3.81, which macOS has.
+
+PYTHON = python3
+RUN = .venv/bin/python
+READY = .venv/ready
+START = notebooks/00_start_here.ipynb
+
+# Stored outputs compare only under the same profile and device; passive waiting keeps few, busy cores quick.
+TEST_ENV = GANTUTOR_PROFILE=quick GANTUTOR_DEVICE=cpu OMP_WAIT_POLICY=passive
+
+.PHONY: help lab test notebooks exercises colab data format clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+lab: $(READY) ## open the course in JupyterLab, at its first notebook
+	$(RUN) -m jupyterlab --ip=127.0.0.1 --allow-root --LabApp.default_url=/lab/tree/$(START)
+
+# --nbval-current-env: a notebook names the kernel "python3", and a reader may have registered another Python
+# under that name; this flag starts the interpreter of .venv whatever is registered.
+test: $(READY) ## check the style, run the unit tests with coverage, then every notebook against its stored outputs
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(TEST_ENV) $(RUN) -m pytest --cov
+	$(TEST_ENV) $(RUN) -m pytest --nbval --nbval-current-env notebooks
+
+notebooks: $(READY) ## format, execute and clean the notebooks, and store their outputs
+	$(RUN) tools/notebooks.py
+
+exercises: $(READY) ## write the exercises' stubs, made from notebooks/solutions, into the notebooks
+	$(RUN) tools/exercises.py
+
+colab: $(READY) ## fill in the Colab badges and set-up cells: make colab REPO=owner/name
+	$(RUN) tools/colab.py $(REPO)
+
+data: $(READY) ## make the bundled pictures in data/ again
+	$(RUN) tools/make_data.py
+
+format: $(READY) ## format code and notebooks, and mend what ruff can mend
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean: ## remove what make made: the environment, builds and caches
+	rm -rf .venv build dist .coverage .pytest_cache .ruff_cache
+	find . -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# An environment that has lost its interpreter or its pip is made anew. nbgrader serves the tests only: its menus
+# and side bar would puzzle readers. The last step calls a compiled operator of torchvision, which is missing when
+# torch and torchvision come from different builds.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo 'gantutor needs Python 3.11 or newer, and "$(PYTHON)" is not: install one and name it, as in "make PYTHON=python3.12".' >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '"$(PYTHON)" cannot make virtual environments: install its venv module (on Debian and Ubuntu: apt-get install python3-venv).' >&2; \
+	  exit 1; }
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(RUN) -m pip install -e ".[lab,test]"
+	@$(RUN) -m jupyterlab.labextensions disable --level=sys_prefix @jupyter/nbgrader
+	@$(RUN) -c 'import torch; from torchvision.ops import nms; nms(torch.zeros(1, 4), torch.zeros(1), 0.5)' || { \
+	  echo 'torch and torchvision do not match: pip took them from two places (see "$(RUN) -m pip list" and "pip config list";' \
+	    'PIP_FIND_LINKS or an extra index often adds a "+cpu" torch). Drop that place, then run "make clean" and make again.' >&2; \
+	  exit 1; }
+	@touch $(READY)

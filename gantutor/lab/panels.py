@@ -1,0 +1,108 @@
+"""Panels: a picture with the controls that redraw it.
+
+A panel is made of ipywidgets' Image and HTML alone, so it works in JupyterLab and in Colab (ipywidgets 7.7 and 8).
+"""
+
+import base64
+import html
+import io
+
+import ipywidgets as widgets
+import torch
+from matplotlib.figure import Figure
+
+from .. import images
+from ..errors import InputError
+from ..runtime import first_line
+from . import view
+
+
+class Panel(widgets.VBox):
+    """`Panel(draw, **controls)`: controls above a picture and a sentence, drawn anew whenever a control changes.
+
+    draw(**values) is a plain function of the controls' values. It returns a picture (a matplotlib Figure, an image
+    tensor (1, 3, H, W), or PNG bytes), alone or as (picture, sentence). The sentence is plain text.
+
+    A control is any widget with a `value`. Two are special: a Button redraws when clicked, and draw gets the number of
+    clicks so far; for a FileUpload draw gets the list of (name, bytes) that `uploads` gives.
+
+    If draw raises an InputError, the sentence under the picture says it and the picture stays. Any other exception is
+    said there too, kept as `error` until the next drawing, and raised. ipywidgets logs, and does not raise, what goes
+    wrong in the handler of a click: after a click a test asserts that `error` is None.
+
+    Shown in a notebook, a panel also leaves its picture as image/png, for readers without a kernel.
+    """
+
+    _ipython_display_ = None  # ipywidgets 7 would show itself by this, without the picture
+
+    def __init__(self, draw, **controls):
+        self.draw = draw
+        self.controls = controls
+        self.clicks = {name: 0 for name, control in controls.items() if isinstance(control, widgets.Button)}
+        self.image = widgets.Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
+        self.note = widgets.HTML()
+        self.error = None
+        self.redraw()
+        for name, control in controls.items():
+            if name in self.clicks:
+                control.on_click(lambda _, name=name: self._clicked(name))
+            else:
+                control.observe(lambda _: self.redraw(), "value")
+        super().__init__([widgets.VBox(list(controls.values())), self.image, self.note])
+
+    def values(self):
+        """The controls' values by name, as draw gets them."""
+        return {name: self._value(name, control) for name, control in self.controls.items()}
+
+    def _value(self, name, control):
+        if name in self.clicks:
+            return self.clicks[name]
+        return uploads(control) if isinstance(control, widgets.FileUpload) else control.value
+
+    def _clicked(self, name):
+        self.clicks[name] += 1
+        self.redraw()
+
+    def redraw(self):
+        """Draw once more with the controls' present values."""
+        self.error = None
+        try:
+            drawn = self.draw(**self.values())
+            picture, sentence = drawn if isinstance(drawn, tuple) else (drawn, "")
+            self.image.value = png(picture)
+        except InputError as error:
+            sentence = str(error)
+        except Exception as error:
+            self.error = error
+            self.note.value = html.escape(f"The panel stopped with {type(error).__name__}: {first_line(error)}.")
+            raise
+        self.note.value = html.escape(sentence)
+
+    def __repr__(self):
+        return f"Panel: {', '.join(self.controls)}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        bundle = {"text/plain": repr(self), **view(self)}
+        if self.image.value:
+            bundle["image/png"] = base64.b64encode(self.image.value).decode("ascii")
+        return bundle
+
+
+def png(picture):
+    """PNG bytes of a matplotlib Figure, an image tensor (1, 3, H, W) or PNG bytes."""
+    if isinstance(picture, Figure):
+        buffer = io.BytesIO()
+        picture.savefig(buffer, format="png", metadata={"Software": None})  # no version: the same bytes everywhere
+        return buffer.getvalue()
+    if isinstance(picture, torch.Tensor):
+        return images.encode_png(picture)
+    if isinstance(picture, bytes) and picture.startswith(b"\x89PNG"):
+        return picture
+    raise TypeError(f"draw returned a {type(picture).__name__}: return a Figure, an image tensor or PNG bytes")
+
+
+def uploads(widget):
+    """What was put into a FileUpload: a list of (name, bytes). Its value has two forms, in ipywidgets 7 and in 8."""
+    if isinstance(widget.value, dict):
+        return [(name, bytes(file["content"])) for name, file in widget.value.items()]
+    return [(file["name"], bytes(file["content"])) for file in widget.value]

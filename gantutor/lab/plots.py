@@ -1,0 +1,79 @@
+"""Figures: each function takes data and returns a matplotlib Figure."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..images import atomic_path, centre_crop, resize
+from ..style.optimise import optimise
+from ..style.target import PIXELS
+
+THUMBNAIL = 128  # px
+MOST_THUMBNAILS = 7
+
+
+def save(figure, path):
+    """Write a figure to a file, in the format of its suffix, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+
+
+def show(axes, image):
+    """An image (1, 3, H, W) without axes."""
+    axes.imshow(image[0].detach().clamp(0, 1).permute(1, 2, 0).cpu().numpy(), interpolation="lanczos")
+    axes.set_axis_off()
+
+
+def picture_row(pictures, titles, height=2.6):
+    """Pictures (1, 3, H, W) side by side at one height, each under its title."""
+    ratios = [p.shape[3] / p.shape[2] for p in pictures]
+    figure = Figure(figsize=(height * sum(ratios) + 0.1, height + 0.3), layout="constrained")
+    for axes, picture, title in zip(
+        np.atleast_1d(figure.subplots(1, len(pictures), width_ratios=ratios)), pictures, titles, strict=True
+    ):
+        show(axes, picture)
+        axes.set_title(title, fontsize=10)
+    return figure
+
+
+def contact_sheet(pictures, clusters):
+    """One row a style: the most typical picture first, then others of the style."""
+    figure = Figure(figsize=(1.35 * (MOST_THUMBNAILS + 1), 1.6 * clusters.count), layout="constrained")
+    rows = figure.subplots(clusters.count, MOST_THUMBNAILS + 1, squeeze=False)
+    for style, row in enumerate(rows):
+        members = [n for n in np.flatnonzero(clusters.labels == style) if n != clusters.medoids[style]]
+        shown = [clusters.medoids[style], *members[:MOST_THUMBNAILS]]
+        for axes in row:
+            axes.set_axis_off()
+        for axes, number in zip(row, shown, strict=False):
+            show(axes, centre_crop(resize(pictures[number], THUMBNAIL)))
+        count, tightness = len(members) + 1, clusters.tightness[style]
+        tight = "" if tightness is None else f", tightness {tightness:.2f}"
+        row[0].set_title(f"style {style + 1}: {count} of {len(pictures)} pictures{tight}", fontsize=10, loc="left")
+        row[0].add_patch(Rectangle((0, 0), 1, 1, transform=row[0].transAxes, fill=False, linewidth=3, edgecolor="black"))
+    return figure
+
+
+def style_card(personal, size=128):
+    """What a style file knows, without any of its pictures: for each style a texture grown from noise and the palette."""
+    count, network = len(personal.styles), personal.network()
+    figure = Figure(figsize=(2.3 * count, 3.0), layout="constrained")
+    rows = figure.subplots(2, count, squeeze=False, height_ratios=(6, 1))
+    for number, (style, share) in enumerate(zip(personal.styles, personal.shares, strict=True)):
+        noise = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(number))
+        for state in optimise(network, noise, style, size, alpha=0):
+            texture = state.image
+        show(rows[0, number], texture)
+        rows[0, number].set_title(f"style {number + 1} ({share:.0%})", fontsize=10)
+        rows[1, number].imshow(palette(*style.levels[max(style.levels)][PIXELS])[None], aspect="auto")
+        rows[1, number].set_axis_off()
+    return figure
+
+
+def palette(mean, covariance, colours=6):
+    """Colours (6, 3) along the main axis of a colour distribution, from two deviations below the mean to two above."""
+    values, vectors = torch.linalg.eigh(covariance)
+    axis = vectors[:, -1] * values[-1].clamp(min=0).sqrt()
+    axis = axis if axis.sum() > 0 else -axis
+    return (mean + torch.linspace(-2, 2, colours)[:, None] * axis).clamp(0, 1).numpy()

@@ -1,0 +1,182 @@
+"""Panels, driven as a front end drives them: by set_state and by messages."""
+
+import base64
+import io
+from types import SimpleNamespace
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gantutor.errors import InputError
+from gantutor.images import encode_png, load_image
+from gantutor.lab import VIEW
+from gantutor.lab.panels import Panel, uploads
+
+
+def grey(strength):
+    """A picture whose every value is `strength`, and a sentence."""
+    if strength > 0.9:
+        raise ZeroDivisionError("no <such> strength\nand more")
+    if strength > 0.8:
+        raise InputError("strength <b> is too high: lower it")
+    return torch.full((1, 3, 8, 8), strength), f"strength <i>{strength}</i>"
+
+
+def slider(value=0.2):
+    return widgets.FloatSlider(value, min=0, max=1, description="strength")
+
+
+def value_of(panel):
+    """The one value of all pixels in the panel's picture."""
+    pixels = np.unique(np.asarray(Image.open(io.BytesIO(panel.image.value))))
+    assert len(pixels) == 1
+    return pixels[0] / 255
+
+
+def test_panel_shows_controls_picture_and_sentence():
+    panel = Panel(grey, strength=slider())
+    controls, picture, note = panel.children
+    assert controls.children == (panel.controls["strength"],)
+    assert (picture, note) == (panel.image, panel.note)
+    assert value_of(panel) == pytest.approx(0.2)
+    assert isinstance(note, widgets.HTML)
+
+
+def test_control_moved_in_the_browser_redraws():
+    panel = Panel(grey, strength=slider())
+    panel.controls["strength"].set_state({"value": 0.6})
+    assert value_of(panel) == pytest.approx(0.6)
+    assert "0.6" in panel.note.value
+
+
+def test_sentence_is_escaped():
+    assert Panel(grey, strength=slider()).note.value == "strength &lt;i&gt;0.2&lt;/i&gt;"
+
+
+def test_all_controls_reach_draw_by_name():
+    panel = Panel(lambda a, b: (torch.zeros(1, 3, 2, 2), f"{a} {b}"), a=widgets.IntSlider(3), b=widgets.Checkbox(True))
+    assert panel.note.value == "3 True"
+    panel.controls["b"].set_state({"value": False})
+    assert panel.note.value == "3 False"
+
+
+def test_bad_input_is_one_sentence_and_the_picture_stays():
+    panel = Panel(grey, strength=slider())
+    panel.controls["strength"].set_state({"value": 0.85})
+    assert panel.note.value == "strength &lt;b&gt; is too high: lower it"
+    assert value_of(panel) == pytest.approx(0.2)
+    assert panel.error is None
+
+
+def test_failure_is_said_kept_and_raised():
+    panel = Panel(grey, strength=slider())
+    with pytest.raises(ZeroDivisionError):
+        panel.controls["strength"].set_state({"value": 0.95})
+    assert panel.note.value == "The panel stopped with ZeroDivisionError: no &lt;such&gt; strength."
+    assert isinstance(panel.error, ZeroDivisionError)
+    assert value_of(panel) == pytest.approx(0.2)
+    panel.controls["strength"].set_state({"value": 0.4})
+    assert panel.error is None
+    assert value_of(panel) == pytest.approx(0.4)
+
+
+def test_failure_in_the_first_drawing_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        Panel(grey, strength=slider(0.95))
+
+
+def test_button_counts_clicks():
+    panel = Panel(lambda again: (torch.zeros(1, 3, 2, 2), f"{again} clicks"), again=widgets.Button())
+    assert panel.note.value == "0 clicks"
+    panel.controls["again"]._handle_button_msg(None, {"event": "click"}, [])
+    panel.controls["again"].click()
+    assert panel.note.value == "2 clicks"
+
+
+def test_failure_after_a_click_is_kept():
+    panel = Panel(lambda again: torch.zeros(1, 3, 2, 2 // (1 - again)), again=widgets.Button())
+    panel.controls["again"].click()
+    assert isinstance(panel.error, ZeroDivisionError)
+    assert "ZeroDivisionError" in panel.note.value
+
+
+def upload(name, content):
+    file = {"name": name, "type": "image/png", "size": len(content), "last_modified": 0, "content": memoryview(content)}
+    return {"value": [file]}
+
+
+def test_upload_reaches_draw_as_names_and_bytes():
+    def draw(files):
+        if not files:
+            raise InputError("upload a photo")
+        (name, content), *_ = files
+        return load_image(content), name
+
+    panel = Panel(draw, files=widgets.FileUpload())
+    assert panel.note.value == "upload a photo"
+    assert panel.image.value == b""
+    photo = encode_png(torch.full((1, 3, 20, 20), 0.4))
+    panel.controls["files"].set_state(upload("<me>.png", photo))
+    assert value_of(panel) == pytest.approx(0.4)
+    assert panel.note.value == "&lt;me&gt;.png"
+    panel.controls["files"].set_state(upload("broken.png", photo[:50]))
+    assert panel.error is None
+    assert value_of(panel) == pytest.approx(0.4)
+    assert panel.note.value not in ("", "&lt;me&gt;.png")
+
+
+def test_uploads_of_ipywidgets_7():
+    value = {"a.txt": {"metadata": {"name": "a.txt", "size": 2}, "content": b"hi"}}
+    assert uploads(SimpleNamespace(value=value)) == [("a.txt", b"hi")]
+
+
+def figure():
+    drawn = Figure(figsize=(2, 1), dpi=50)
+    drawn.subplots().plot([0, 1])
+    return drawn
+
+
+def test_figure_becomes_a_png_of_its_size():
+    panel = Panel(figure)
+    assert Image.open(io.BytesIO(panel.image.value)).size == (100, 50)
+    assert panel.note.value == ""
+
+
+def test_png_bytes_are_shown_as_they_are():
+    data = encode_png(torch.rand(1, 3, 4, 4))
+    assert Panel(lambda: data).image.value == data
+
+
+def test_same_figure_same_bytes():
+    assert Panel(figure).image.value == Panel(figure).image.value
+    assert b"Matplotlib" not in bytes(Panel(figure).image.value)
+
+
+@pytest.mark.parametrize("drawn", [None, "a picture", b"GIF89a", np.zeros((4, 4, 3))])
+def test_anything_else_is_no_picture(drawn):
+    with pytest.raises(TypeError, match="return a Figure, an image tensor or PNG bytes"):
+        Panel(lambda: drawn)
+
+
+def test_notebook_gets_the_widget_and_a_static_picture():
+    panel = Panel(grey, strength=slider())
+    data, _ = InteractiveShell.instance().display_formatter.format(panel)
+    assert data["text/plain"] == "Panel: strength"
+    assert data[VIEW]["model_id"] == panel.model_id
+    assert base64.b64decode(data["image/png"]) == panel.image.value
+
+
+def test_static_picture_is_the_present_one():
+    panel = Panel(grey, strength=slider())
+    before = panel._repr_mimebundle_()["image/png"]
+    panel.controls["strength"].value = 0.7
+    assert panel._repr_mimebundle_()["image/png"] != before
+
+
+def test_panel_without_a_picture_yet_has_no_static_one():
+    assert "image/png" not in Panel(grey, strength=slider(0.85))._repr_mimebundle_()

@@ -1,0 +1,1 @@
+"""Developer scripts, each run by a make target."""
