@@ -9,7 +9,7 @@ START = notebooks/00_start_here.ipynb
 # Stored outputs compare only under the same profile and device; passive waiting keeps few, busy cores quick.
 TEST_ENV = GANTUTOR_PROFILE=quick GANTUTOR_DEVICE=cpu OMP_WAIT_POLICY=passive
 
-.PHONY: help lab test notebooks exercises colab data format clean
+.PHONY: help lab test notebooks exercises colab data overview format clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,16 +26,19 @@ test: $(READY) ## check the style, run the unit tests with coverage, then every 
 	$(TEST_ENV) $(RUN) -m pytest --nbval --nbval-current-env notebooks
 
 notebooks: $(READY) ## format, execute and clean the notebooks, and store their outputs
-	$(RUN) tools/notebooks.py
+	$(RUN) -m tools.notebooks
 
 exercises: $(READY) ## write the exercises' stubs, made from notebooks/solutions, into the notebooks
-	$(RUN) tools/exercises.py
+	$(RUN) -m tools.exercises
 
 colab: $(READY) ## fill in the Colab badges and set-up cells: make colab REPO=owner/name
-	$(RUN) tools/colab.py $(REPO)
+	$(RUN) -m tools.colab $(REPO)
 
 data: $(READY) ## make the bundled pictures in data/ again
-	$(RUN) tools/make_data.py
+	$(RUN) -m tools.make_data
+
+overview: $(READY) ## paint the picture at the top of the README again
+	$(RUN) -m tools.make_overview
 
 format: $(READY) ## format code and notebooks, and mend what ruff can mend
 	$(RUN) -m ruff check --fix .

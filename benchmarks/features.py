@@ -63,7 +63,9 @@ def collection(paths, seed):
 def colour_histogram(picture):
     """512 colours, the square roots of their shares."""
     bins = (picture[0] * 7.999).long()
-    return np.sqrt(np.bincount((bins[0] * 64 + bins[1] * 8 + bins[2]).flatten().numpy(), minlength=512) / bins[0].numel())
+    return np.sqrt(
+        np.bincount((bins[0] * 64 + bins[1] * 8 + bins[2]).flatten().numpy(), minlength=512) / bins[0].numel()
+    )
 
 
 def identity(networks, paths):
@@ -74,18 +76,18 @@ def identity(networks, paths):
     all_of, held = {name: [] for name in descriptors}, {name: [] for name in descriptors}
     for seed in range(SEEDS):
         pictures, labels = collection(paths, seed)
-        out = np.isin(labels, HELD_OUT)
         for name, describe in descriptors.items():
             points = reduce(describe(pictures))
             found = KMeans(len(FAMILIES), n_init=10, random_state=seed).fit_predict(points)
             all_of[name].append(adjusted_rand_score(labels, found))
-            # of a held-out family: it against everything else, as the clusters draw the line
             held[name].append(np.mean([best_match(found, labels == family) for family in HELD_OUT]))
         print(f"  collection {seed}: bundled {all_of['bundled'][-1]:.2f}", flush=True)
     print(f"adjusted Rand index, {len(FAMILIES)} families x {PER_FAMILY}, k given, {SEEDS} seeds: mean (least, most);")
     print(f"  beside it the F1 score of the cluster that fits each held-out family best ({', '.join(HELD_OUT)})")
     for name, scores in all_of.items():
-        print(f"  {name:18} {np.mean(scores):.2f} ({min(scores):.2f}, {max(scores):.2f})   held out {np.mean(held[name]):.2f}")
+        print(
+            f"  {name:18} {np.mean(scores):.2f} ({min(scores):.2f}, {max(scores):.2f})   held out {np.mean(held[name]):.2f}"
+        )
 
 
 def best_match(found, members):
@@ -102,7 +104,13 @@ def portraits(networks, judge, size):
     RESULTS.mkdir(exist_ok=True)
     report = {}
     for which, network in networks.items():
-        rows, styles, contents, seconds, faces = [torch.cat([torch.ones(1, 3, 256, 256), *paintings.values()])], [], [], [], []
+        rows, styles, contents, seconds, faces = (
+            [torch.cat([torch.ones(1, 3, 256, 256), *paintings.values()])],
+            [],
+            [],
+            [],
+            [],
+        )
         for name, photo in photos.items():
             row = [resize(photo, 256)]
             for painting in paintings.values():
@@ -121,7 +129,9 @@ def portraits(networks, judge, size):
         report[which] = [np.mean(x) for x in (styles, contents, faces)] + [np.median(seconds)]
         by_style = "  ".join(f"{f} {np.mean(styles[i :: len(STYLES)]):.2f}" for i, f in enumerate(STYLES))
         print(f"  {which:8} style {report[which][0]:.3f} of the photo's ({by_style})")
-        print(f"  {'':8} content {report[which][1]:.3f}, on the astronaut's face {report[which][2]:.3f}, {report[which][3]:.1f} s")
+        print(
+            f"  {'':8} content {report[which][1]:.3f}, on the astronaut's face {report[which][2]:.3f}, {report[which][3]:.1f} s"
+        )
     (s, c, f, t), (s0, c0, f0, t0) = report["bundled"], report["teacher"]
     print(f"  bundled against teacher: {(1 - s) / (1 - s0):.2f} of the fall in style distance, content x {c / c0:.2f},")
     print(f"  face x {f / f0:.2f}, time x {t / t0:.2f}")

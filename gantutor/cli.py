@@ -8,6 +8,8 @@ from pathlib import Path
 from . import __version__
 from .errors import InputError
 
+CHECKPOINT_EVERY = 500  # steps of training
+
 # The heavy imports are inside the commands, so that `gantutor --help` answers at once.
 
 
@@ -50,7 +52,9 @@ def learn(arguments):
 def summary(style):
     """The styles of a file as a table."""
     lines = [f"{len(style.counts)} style{'s' * (len(style.counts) > 1)} in {sum(style.counts)} pictures"]
-    for number, (count, share, tightness) in enumerate(zip(style.counts, style.shares, style.tightness, strict=True), 1):
+    for number, (count, share, tightness) in enumerate(
+        zip(style.counts, style.shares, style.tightness, strict=True), 1
+    ):
         tight = "" if tightness is None else f", tightness {tightness:.2f}"
         lines.append(f"style {number}: {count} pictures, {share:.0%}{tight}")
     return "\n".join(lines)
@@ -68,10 +72,14 @@ def paint(arguments):
 
     images.check_writable(arguments.output, images.WRITABLE)
     photo = images.load_image(arguments.photo, arguments.size)
+    if arguments.style is not None and arguments.mix:
+        raise InputError("--style and --mix exclude each other: leave one out")
     source = Path(arguments.style_file)
     if source.suffix.lower() in datasets.SUFFIXES:
-        if arguments.style or arguments.mix:
-            raise InputError(f"{source} is one picture with one style: leave out --style and --mix, or give a style file")
+        if arguments.style is not None or arguments.mix:
+            raise InputError(
+                f"{source} is one picture with one style: leave out --style and --mix, or give a style file"
+            )
         network = load_features(arguments.features or "bundled", device())
         style = Style.of(network, [images.load_image(source).to(device())])
     else:
@@ -84,7 +92,7 @@ def paint(arguments):
         if arguments.mix:
             style = personal.mix(arguments.mix)
         else:
-            style = personal.style(arguments.style or 1)
+            style = personal.style(1 if arguments.style is None else arguments.style)
     states = optimise(network, photo.to(device()), style.to(device()), arguments.size, strength=arguments.strength)
     for state in progress.follow(states, total_steps(arguments.size), "painting"):
         pass
@@ -148,11 +156,14 @@ def train_features(arguments):
         smooth = now if smooth is None else smooth.lerp(now, 0.01)
         if run.done % 100 == 0:
             bar.set_postfix_str(" ".join(f"{share:.3f}" for share in smooth.tolist()))
-        if run.done % 500 == 0:
+        if run.done % CHECKPOINT_EVERY == 0:
             features.write_tensors(run.state_dict(), checkpoint, {})
+    command = f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name}"
+    for option in ("limit", "paintings", "steps", "seed"):
+        if getattr(arguments, option) is not None:
+            command += f" --{option} {getattr(arguments, option)}"
     record = {
-        "command": f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name} --limit {arguments.limit}"
-        f" --paintings {arguments.paintings} --steps {arguments.steps} --seed {arguments.seed}",
+        "command": command,
         "photos": len(paths),
         "painter families": families,
         "unexplained in training": [round(share, 3) for share in smooth.tolist()],

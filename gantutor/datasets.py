@@ -86,5 +86,3 @@ def painting(task):
     left, top = rng.integers(0, photo.width - side + 1), rng.integers(0, photo.height - side + 1)
     photo = photo.resize((size, size), resample=1, box=(left, top, left + side, top + side))
     return images.to_pil(paint(images.from_pil(photo), family, int(rng.integers(2**31))))
-
-

@@ -15,7 +15,8 @@ def device():
         try:
             torch.empty(0, device=wanted)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise InputError(f"GANTUTOR_DEVICE={wanted} cannot be used here ({first_line(error)}): unset it or say cpu") from None
+            reason = first_line(error)
+            raise InputError(f"GANTUTOR_DEVICE={wanted} cannot be used here ({reason}): unset it or say cpu") from None
         return torch.device(wanted)
     if torch.cuda.is_available():
         return torch.device("cuda")
@@ -34,7 +35,7 @@ def fast_bfloat16(device):
 
 
 def profile():
-    """"quick" (default on a CPU: every notebook under a minute) or "full" (default on a GPU: real sizes).
+    """ "quick" (default on a CPU: every notebook under a minute) or "full" (default on a GPU: real sizes).
 
     $GANTUTOR_PROFILE overrides it.
     """

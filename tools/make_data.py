@@ -58,7 +58,9 @@ def make_liked():
         seed = int(rng.integers(2**31))
         painting = paint(random_view(load_image(PHOTOS[subject][0], 600), rng), family, seed)
         save_image(painting, DATA / "liked" / f"{number:02}.jpg")
-        rows.append((f"liked/{number:02}.jpg", f"{subject}, painted by gantutor.painters.{family}", seed, *PHOTOS[subject][1:]))
+        rows.append(
+            (f"liked/{number:02}.jpg", f"{subject}, painted by gantutor.painters.{family}", seed, *PHOTOS[subject][1:])
+        )
     return rows
 
 
@@ -67,7 +69,9 @@ if __name__ == "__main__":
         shutil.rmtree(DATA / folder, ignore_errors=True)
         (DATA / folder).mkdir(parents=True)
     make_photos()
-    photo_rows = [(f"photos/{n}.jpg", f"{p.parts[-3]}/{p.name}", "", licence, by) for n, (p, licence, by) in PHOTOS.items()]
+    photo_rows = [
+        (f"photos/{n}.jpg", f"{p.parts[-3]}/{p.name}", "", licence, by) for n, (p, licence, by) in PHOTOS.items()
+    ]
     with open(DATA / "provenance.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "made from", "seed", "licence", "photo by"))

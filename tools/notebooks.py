@@ -160,9 +160,12 @@ def refuse(output, folder):
         raise InputError("\n".join(["it failed", re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output.traceback))]))
     if output.get("name") == "stderr":
         raise InputError(f"it wrote to stderr, as warnings do: {output.text.strip()}")
-    texts = [output.get("text", ""), *output.get("data", {}).values()]
+    texts = [
+        output.get("text", ""),
+        *(data for kind, data in output.get("data", {}).items() if kind.startswith("text/")),
+    ]
     for place in (str(folder), str(Path.home()), tempfile.gettempdir()):
-        if any(place in text for text in texts if isinstance(text, str)):
+        if any(place in text for text in texts):
             raise InputError(f"its output names {place}, which is a path of this machine: show the name alone")
 
 

@@ -16,7 +16,17 @@ from ..style.features import load_features
 from ..style.optimise import optimise
 from ..style.target import Style
 
-NEEDED = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "scikit-learn", "scikit-image", "scipy", "safetensors")
+NEEDED = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "matplotlib",
+    "scikit-learn",
+    "scikit-image",
+    "scipy",
+    "safetensors",
+)
 FOR_NOTEBOOKS = ("jupyterlab", "ipywidgets", "nbval")
 
 
@@ -38,7 +48,12 @@ def examine():
 def packages():
     """Python and the packages the course uses, with their versions."""
     python = platform.python_version()
-    yield Finding(f"Python {python}", sys.version_info >= (3, 11), True, "" if sys.version_info >= (3, 11) else "install 3.11 or newer")
+    yield Finding(
+        f"Python {python}",
+        sys.version_info >= (3, 11),
+        True,
+        "" if sys.version_info >= (3, 11) else "install 3.11 or newer",
+    )
     for name in (*NEEDED, *FOR_NOTEBOOKS):
         try:
             yield Finding(f"{name} {importlib.metadata.version(name)}", needed=name in NEEDED)
@@ -63,7 +78,12 @@ def vgg19_at_hand():
     cached = any((Path(torch.hub.get_dir()) / "checkpoints").glob("vgg19-*.pth"))
     if cached:
         return Finding("VGG-19's ImageNet weights are here")
-    return Finding("VGG-19's weights are not here; the bundled features serve", False, False, "--features vgg19 downloads them (550 MB)")
+    return Finding(
+        "VGG-19's weights are not here; the bundled features serve",
+        False,
+        False,
+        "--features vgg19 downloads them (550 MB)",
+    )
 
 
 def self_test():
@@ -76,4 +96,9 @@ def self_test():
         good = states[-1].style < 0.8 * states[0].style
         return Finding(f"self-test: style distance from {states[0].style:.2f} to {states[-1].style:.2f}", good)
     except Exception as error:  # whatever is wrong with an installation is what the doctor is asked for
-        return Finding(f"self-test failed: {first_line(error)}", False, True, "install gantutor again: pip install --force-reinstall gantutor")
+        return Finding(
+            f"self-test failed: {first_line(error)}",
+            False,
+            True,
+            "install gantutor again: pip install --force-reinstall gantutor",
+        )

@@ -51,7 +51,9 @@ def contact_sheet(pictures, clusters):
         count, tightness = len(members) + 1, clusters.tightness[style]
         tight = "" if tightness is None else f", tightness {tightness:.2f}"
         row[0].set_title(f"style {style + 1}: {count} of {len(pictures)} pictures{tight}", fontsize=10, loc="left")
-        row[0].add_patch(Rectangle((0, 0), 1, 1, transform=row[0].transAxes, fill=False, linewidth=3, edgecolor="black"))
+        row[0].add_patch(
+            Rectangle((0, 0), 1, 1, transform=row[0].transAxes, fill=False, linewidth=3, edgecolor="black")
+        )
     return figure
 
 

@@ -32,11 +32,15 @@ def paint(photos, family, seed):
     """
     if family not in FAMILIES:
         raise InputError(f"no painter is called {family!r}: choose one of {', '.join(FAMILIES)}")
-    if photos.ndim != 4 or photos.shape[1] != 3 or min(photos.shape[2:]) < 16:
-        raise InputError(f"painters take photos (N, 3, H, W) of at least 16 px a side, not {tuple(photos.shape)}: resize them")
+    if not photos.is_floating_point() or photos.ndim != 4 or photos.shape[1] != 3 or not len(photos):
+        raise InputError(f"painters take float photos (N, 3, H, W), not {tuple(photos.shape)} of {photos.dtype}")
+    if min(photos.shape[2:]) < 16:
+        raise InputError(f"painters need at least 16 px a side, not {tuple(photos.shape[2:])}: use larger photos")
+    if not ((photos >= 0) & (photos <= 1)).all():
+        raise InputError("a photo holds NaN or values outside [0, 1]: load it with images.load_image, or clamp it")
     pictures = []
     for number, photo in enumerate(photos):
-        array = photo.detach().cpu().permute(1, 2, 0).numpy().astype(np.float32)
+        array = photo.detach().cpu().float().permute(1, 2, 0).numpy()
         picture = FAMILIES[family](array, np.random.default_rng([seed, number]))
         pictures.append(torch.from_numpy(np.asarray(picture, np.float32).clip(0, 1)).permute(2, 0, 1))
     return torch.stack(pictures).to(photos)

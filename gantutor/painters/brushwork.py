@@ -102,10 +102,10 @@ def relief(picture, height, depth):
 def flat_regions(picture, rng, colours, smooth):
     """Split the picture into regions of few colours: labels (H, W) and the palette (colours, 3), dark to light."""
     width = 2 * int(smooth) + 1
-    calm = blur(np.stack([ndimage.median_filter(channel, width) for channel in np.moveaxis(picture, 2, 0)], 2), smooth / 2)
+    calm = blur(ndimage.median_filter(picture, (width, width, 1)), smooth / 2)
     pixels = calm.reshape(-1, 3)
-    some = pixels[:: max(1, len(pixels) // 4000)] + rng.normal(0, 1e-3, (len(pixels[:: max(1, len(pixels) // 4000)]), 3))
-    palette, _ = kmeans2(some, colours, minit="++", seed=rng)
+    some = pixels[:: max(1, len(pixels) // 4000)]
+    palette, _ = kmeans2(some + rng.normal(0, 1e-3, some.shape), colours, minit="++", seed=rng)
     palette = palette[np.argsort(palette.sum(1))]
     labels, _ = vq(pixels, palette)
     return labels.reshape(picture.shape[:2]), palette
@@ -117,5 +117,6 @@ def wobble(picture, rng, amplitude, power):
     rows += amplitude * random_field(rng, picture.shape, power)
     columns += amplitude * random_field(rng, picture.shape, power)
     channels = np.atleast_3d(picture)
-    moved = [ndimage.map_coordinates(channels[..., c], (rows, columns), order=1, mode="reflect") for c in range(channels.shape[2])]
+    planes = np.moveaxis(channels, 2, 0)
+    moved = [ndimage.map_coordinates(plane, (rows, columns), order=1, mode="reflect") for plane in planes]
     return np.stack(moved, 2).reshape(picture.shape)

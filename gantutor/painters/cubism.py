@@ -30,7 +30,8 @@ def facet_corners(shape, count, rng):
     """Points anywhere, the four corners, and some on each border, so that the facets fill the picture."""
     height, width = shape
     corners = [(0, 0), (0, width), (height, 0), (height, width)]
-    sides = [(rng.uniform(0, height), x) for x in (0, width) * 4] + [(y, rng.uniform(0, width)) for y in (0, height) * 4]
+    sides = [(rng.uniform(0, height), x) for x in (0, width) * 4]
+    sides += [(y, rng.uniform(0, width)) for y in (0, height) * 4]
     return np.concatenate([rng.uniform(0, shape, (count, 2)), corners, sides])
 
 

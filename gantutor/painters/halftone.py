@@ -24,7 +24,7 @@ def halftone(photo, rng):
     black = 1 - bright.max(2)
     amounts = [(1 - bright[..., c] - black) / (1.05 - black) for c in range(3)] + [black]
     page = np.ones((*shape, 3), np.float32) * PAPER
-    for (ink, angle), amount in zip(INKS, amounts):
+    for (ink, angle), amount in zip(INKS, amounts, strict=True):
         amount = ndimage.gaussian_filter(amount.clip(0, 1), spacing / 3)
         dots = screen(rows, columns, angle + turn, spacing, amount)
         page *= 1 - dots[..., None] * (1 - np.array(ink))

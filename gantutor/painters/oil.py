@@ -34,7 +34,8 @@ def lay_strokes(canvas, thickness, colours, angles, size, rng):
     points = np.stack([xs, ys], 2).transpose(1, 0, 2) * FINER
     radius = max(0.375 * size * FINER, 0.5)
     pen, height_pen = ImageDraw.Draw(canvas), ImageDraw.Draw(thickness)
-    for stroke, shade, length, layer in zip(points, (shades.clip(0, 1) * 255).astype(int), rng.integers(4, 8, count), rng.random(count)):
+    inks, lengths, layers = (shades.clip(0, 1) * 255).astype(int), rng.integers(4, 8, count), rng.random(count)
+    for stroke, shade, length, layer in zip(points, inks, lengths, layers, strict=True):
         line, ink = [tuple(p) for p in stroke[:length]], tuple(shade.tolist())
         pen.line(line, fill=ink, width=round(2 * radius), joint="curve")
         height_pen.line(line, fill=float(layer), width=round(2 * radius))

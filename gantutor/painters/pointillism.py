@@ -20,7 +20,7 @@ def pointillism(photo, rng):
         x, y = rng.uniform(0, width, count), rng.uniform(0, height, count)
         shades = split_hues(hsv[y.astype(int), x.astype(int)], rng)
         radii = size * rng.uniform(0.7, 1.1, count) * FINER
-        for cx, cy, r, shade in zip(x * FINER, y * FINER, radii, (shades * 255).astype(int)):
+        for cx, cy, r, shade in zip(x * FINER, y * FINER, radii, (shades * 255).astype(int), strict=True):
             pen.ellipse((cx - r, cy - r, cx + r, cy + r), fill=tuple(shade.tolist()))
     return np.asarray(canvas.resize((width, height), Image.Resampling.LANCZOS), np.float32) / 255
 

@@ -3,9 +3,15 @@ from scipy import ndimage
 
 from .brushwork import flat_regions, grid, random_field, smear, unit
 
-WOODBLOCK = np.array(  # Prussian blue, its tints, paper, ochres, vermilion, green, ink, rose
-    [[9, 16, 33], [17, 33, 53], [45, 60, 68], [93, 88, 75], [86, 78, 60], [72, 26, 18], [80, 50, 30], [35, 42, 32], [16, 14, 15], [93, 80, 72]]
-) / 100
+WOODBLOCK = (
+    np.array(  # Prussian blue, its tints, paper, ochres, vermilion, green, ink, rose
+        [
+            *([9, 16, 33], [17, 33, 53], [45, 60, 68], [93, 88, 75], [86, 78, 60]),
+            *([72, 26, 18], [80, 50, 30], [35, 42, 32], [16, 14, 15], [93, 80, 72]),
+        ]
+    )
+    / 100
+)
 INK = np.array([0.10, 0.10, 0.14])
 
 

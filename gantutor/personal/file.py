@@ -51,7 +51,7 @@ class PersonalStyle:
         """The features that this style was learnt with."""
         network = load_features(self.features, device)
         if fingerprint(network) != self.features_hash:
-            raise InputError(f"this style was learnt with other weights of the {self.features} features: learn it again")
+            raise InputError(f"this style was learnt with other weights of the {self.features} features: learn anew")
         return network
 
     def save(self, path):
@@ -73,7 +73,8 @@ class PersonalStyle:
         if metadata.get("format") != FORMAT:
             raise InputError(f"{path} is no personal style: make one with `gantutor learn`")
         if metadata.get("version") != str(VERSION):
-            raise InputError(f"{path} is of version {metadata.get('version')}, this gantutor reads {VERSION}: upgrade it")
+            version = metadata.get("version")
+            raise InputError(f"{path} is of version {version}, this gantutor reads {VERSION}: upgrade it")
         try:
             about = json.loads(metadata["about"])
             levels = [{} for _ in about["counts"]]
@@ -82,6 +83,8 @@ class PersonalStyle:
                 if kind == "mean":
                     packed = tensors[f"{number}.{size}.{layer}.covariance"]
                     levels[int(number)].setdefault(int(size), {})[layer] = (mean, unpacked(packed, len(mean)))
+            if not all(levels):
+                raise ValueError("a style without statistics")
             return cls([Style(level) for level in levels], **about)
         except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} is incomplete ({error}): make it again with `gantutor learn`") from None
@@ -103,7 +106,9 @@ def learn(pictures, network, features, seed=0, k=None, watch=iter):
     described, for a progress bar.
     """
     clusters = find_styles(embed(network, watch(pictures)), seed, k)
-    groups = [[p for p, label in zip(pictures, clusters.labels, strict=True) if label == s] for s in range(clusters.count)]
+    groups = [[] for _ in range(clusters.count)]
+    for picture, label in zip(pictures, clusters.labels, strict=True):
+        groups[label].append(picture)
     style = PersonalStyle(
         styles=[Style.of(network, group) for group in groups],
         counts=[len(group) for group in groups],

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
+from ..errors import InputError
 from ..images import resize
 from ..style.statistics import mean_and_covariance
 
@@ -35,10 +36,13 @@ def describe_style(network, picture):
 
 def embed(network, pictures):
     """Descriptors (n, d) of a list or generator of pictures (1, 3, H, W), of any sizes."""
-    return np.stack([describe_style(network, picture) for picture in pictures])
+    descriptors = [describe_style(network, picture) for picture in pictures]
+    if not descriptors:
+        raise InputError("there are no pictures to describe: give at least one")
+    return np.stack(descriptors)
 
 
 def reduce(descriptors):
     """The descriptors on their principal axes, at most 32 of them: (n, m), centred."""
-    components = min(COMPONENTS, len(descriptors) - 1)
+    components = min(COMPONENTS, len(descriptors) - 1, descriptors.shape[1])
     return PCA(components, svd_solver="full").fit_transform(descriptors)

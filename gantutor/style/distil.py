@@ -104,7 +104,12 @@ class Distillation:
 
     def __init__(self, pictures, teacher, seed, steps, size=96, batch=8, device="cpu"):
         torch.manual_seed(seed)
-        self.crops, self.steps, self.done, self.device = Crops(pictures, size, batch, seed), steps, 0, torch.device(device)
+        self.crops, self.steps, self.done, self.device = (
+            Crops(pictures, size, batch, seed),
+            steps,
+            0,
+            torch.device(device),
+        )
         self.target = Target(teacher.to(device), self.inputs(*range(16)))
         self.student = VGG(BUNDLED_WIDTHS, "average", "reflect")
         self.heads = nn.ModuleDict(
@@ -160,7 +165,9 @@ class Distillation:
     def load_state_dict(self, state):
         """Take up a run where `state_dict` left it."""
         self.done = int(state["done"])
-        self.modules.load_state_dict({k.removeprefix("modules."): v for k, v in state.items() if k.startswith("modules.")})
+        self.modules.load_state_dict(
+            {k.removeprefix("modules."): v for k, v in state.items() if k.startswith("modules.")}
+        )
         for number, optimiser in enumerate(self.optimisers):
             values = {}
             for name, value in state.items():

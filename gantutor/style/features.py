@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import torchvision
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ..errors import InputError
 from ..images import atomic_path
@@ -46,7 +46,7 @@ def vgg19():
     """VGG-19 with ImageNet weights and average pooling (Gatys 2016), taps relu1_1 … relu5_4."""
     weights = torchvision.models.VGG19_Weights.IMAGENET1K_V1
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise InputError(
             f"VGG-19's weights could not be downloaded ({error}): go online once, or use the bundled features"
@@ -66,7 +66,7 @@ def load_teacher(source):
     if source == "torchvision":
         weights = torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1
         try:
-            state = weights.get_state_dict(progress=True, check_hash=True)
+            state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             raise InputError(f"SqueezeNet's weights could not be downloaded ({error}): give their file") from None
     else:
@@ -86,7 +86,10 @@ def load_student(path):
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} does not hold features for this version: make it with `gantutor train features`")
     network = VGG(BUNDLED_WIDTHS, "average", "reflect")
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except RuntimeError:
+        raise InputError(f"{path} holds another network: make it again with `gantutor train features`") from None
     return network
 
 
@@ -113,7 +116,7 @@ def write_tensors(state, path, metadata):
     """Write a safetensors file whole or not at all."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata)
+        temporary.write_bytes(save(state, metadata))
 
 
 def fingerprint(network):

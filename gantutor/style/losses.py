@@ -4,7 +4,6 @@ Each takes one feature map (N, C, H, W) of the output picture y and returns a nu
 alpha · content + beta · style (Gatys 2016, eq. 7).
 """
 
-import torch
 from torch import nn
 
 from .statistics import gram_matrix, mean_and_covariance
@@ -38,18 +37,18 @@ class MomentLoss(nn.Module):
     """Distance of the channels' means and covariances, each channel in units of the target's deviation.
 
     The mean term is the mean squared difference; the covariance term the squared distance over the target's
-    squared norm. Channels that hardly vary are floored at a twentieth of the layer's mean variance. The Gram
-    matrix mixes both and lets the strongest channels decide alone.
+    squared norm. The layer's mean variance is added to each channel's, so that a channel which is silent in the
+    target does not outweigh all others. The Gram matrix mixes both and lets the strongest channels decide alone.
     """
 
     def __init__(self, mean, covariance):
         super().__init__()
-        variance = covariance.detach().diagonal(dim1=-2, dim2=-1)
-        weight = (variance + 0.05 * variance.mean(-1, keepdim=True) + 1e-8).rsqrt()
+        variance = covariance.detach().diagonal(dim1=-2, dim2=-1).clamp(min=0)  # rounding may leave -1e-9
+        weight = (variance + variance.mean(-1, keepdim=True) + 1e-8).rsqrt()
         self.register_buffer("target_mean", mean.detach())
         self.register_buffer("weight", weight)
         self.register_buffer("target", self.normalised(covariance.detach()))
-        self.register_buffer("scale", self.target.square().sum())
+        self.register_buffer("scale", self.target.square().sum().clamp(min=0.5))  # a flat target has none
 
     def normalised(self, covariance):
         """The covariance with every channel divided by its floored deviation."""

@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -61,7 +60,7 @@ class VGG(FeatureNetwork):
                 self.stride[name], self.channels[name] = 2 ** (stage - 1), width
                 self.steps.append(nn.Sequential(*step))
                 incoming = width
-        self.style_layers = tuple(f"relu{stage}_{len(stage_widths)}" for stage, stage_widths in enumerate(widths, start=1))
+        self.style_layers = tuple(f"relu{stage}_{len(those)}" for stage, those in enumerate(widths, start=1))
         self.content_layers = (self.style_layers[3],)
 
     def convolutions(self):

@@ -11,12 +11,16 @@ from .statistics import match_palette
 from .target import PIXELS
 
 LEVELS = ((64, 60), (128, 80), (256, 50))  # short side in px, Adam steps there
+REFERENCE = 256  # px; at coarser sizes style weighs more, as large shapes are set there and details come back later
 FINEST_STEPS = 40  # at each doubling beyond the last level
 
 
 @dataclass
 class PaintState:
-    """What a step of `optimise` yields: the picture so far, its loss terms, and how many steps of all are done."""
+    """What a step of `optimise` yields: the picture so far, its loss terms, and how many steps of all are done.
+
+    The next step changes `image`: clone it to keep it.
+    """
 
     image: torch.Tensor
     content: float
@@ -39,7 +43,7 @@ def total_steps(size):
     return sum(steps for _, steps in levels(size))
 
 
-def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=12.0, smooth=0.3, rate=0.03):
+def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=2.0, smooth=0.3, rate=0.03):
     """Paint a photo (1, 3, H, W) in a `Style`; yields a `PaintState` after every step, the last at the wanted size.
 
     Minimises alpha · content + beta · style + smooth · total variation with Adam. Content is compared on
@@ -59,10 +63,11 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=12.0
             start = interpolate(picture, content_photo.shape[2:])
         picture = start.contiguous(memory_format=torch.channels_last).requires_grad_()
         loss = TotalLoss(network, content_photo, goal)
+        weight = strength * beta * max(1, REFERENCE / side)
         adam = torch.optim.Adam([picture], rate)
         for _ in range(steps):
             content, style_distance = loss(picture)
-            objective = alpha * content + strength * beta * style_distance + smooth * total_variation(picture)
+            objective = alpha * content + weight * style_distance + smooth * total_variation(picture)
             adam.zero_grad()
             objective.backward()
             adam.step()
@@ -76,7 +81,8 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=12.0
 class TotalLoss(torch.nn.Module):
     """Content and style distance of a picture to a photo and to a style's statistics: two numbers.
 
-    Each is the mean over its layers; targets are computed once.
+    Each is a mean over layers; of a style distance it takes log(1 + d), so that a layer which is still far off
+    does not drown the others. Targets are computed once.
     """
 
     def __init__(self, network, photo, goal):
@@ -91,7 +97,7 @@ class TotalLoss(torch.nn.Module):
     def forward(self, picture):
         features = self.network(picture, self.layers) | {PIXELS: picture}
         content = sum(loss(features[name]) for name, loss in self.content.items()) / len(self.content)
-        style = sum(loss(features[name]) for name, loss in self.style.items()) / len(self.style)
+        style = sum(torch.log1p(loss(features[name])) for name, loss in self.style.items()) / len(self.style)
         return content, style
 
 

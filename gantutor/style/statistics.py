@@ -5,15 +5,16 @@ Feature maps are (N, C, H, W); every picture of a batch is described on its own.
 
 import torch
 
+FLOOR = 1e-5  # of a colour's variance: less than one of 256 levels cannot be seen
+
 
 def gram_matrix(features):
     """Gram matrix (N, C, C): inner products of the channels, over H W positions, divided by C H W (Johnson 2016, eq. 3).
 
     Gatys (2016, eq. 3) does not divide, and scales the squared distance instead: E = |ΔG|² / 4 for this G.
     """
-    n, channels, height, width = features.shape
-    rows = features.reshape(n, channels, height * width)
-    return rows @ rows.transpose(1, 2) / (channels * height * width)
+    x = positions(features)
+    return x.mT @ x / features[0].numel()
 
 
 def mean_and_covariance(features):
@@ -21,23 +22,28 @@ def mean_and_covariance(features):
 
     Centred, unlike the Gram matrix: the strong mean does not drown the correlations.
     """
-    n, channels, height, width = features.shape
-    rows = features.reshape(n, channels, height * width)
-    mean = rows.mean(2)
-    centred = rows - mean[:, :, None]
-    return mean, centred @ centred.transpose(1, 2) / (height * width)
+    x = positions(features)
+    mean = x.mean(1)
+    # the moments rather than the centred maps: no copy of the maps, forward or backward
+    return mean, x.mT @ x / x.shape[1] - mean[:, :, None] * mean[:, None, :]
+
+
+def positions(features):
+    """Feature maps as rows, one for each position: (N, H W, C). In channels_last memory this copies nothing."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def pooled(means, covariances, weights):
     """Mean (C,) and covariance (C, C) of all positions of several pictures together: (N, C), (N, C, C), weights (N,).
 
-    Means and second raw moments may be averaged, covariances may not: pictures that differ in their means
-    add to the covariance (the law of total covariance).
+    Means may be averaged, covariances may not: pictures that differ in their means add to the covariance
+    (the law of total covariance).
     """
     weights = weights / weights.sum()
-    raw = covariances + means[:, :, None] * means[:, None, :]
     mean = torch.einsum("n,nc->c", weights, means)
-    return mean, torch.einsum("n,ncd->cd", weights, raw) - torch.outer(mean, mean)
+    apart = means - mean  # centred, because raw moments would cancel: a variance could come out negative
+    between = torch.einsum("n,nc,nd->cd", weights, apart, apart)
+    return mean, torch.einsum("n,ncd->cd", weights, covariances) + between
 
 
 def match_palette(images, mean, covariance):
@@ -48,9 +54,9 @@ def match_palette(images, mean, covariance):
     """
     pixels = images.transpose(0, 1).flatten(1)
     now_mean, now = mean_and_covariance(pixels[None, :, :, None])
-    root, inverse = roots(now[0])
-    middle, _ = roots(root @ covariance @ root)
-    transport = inverse @ middle @ inverse
+    root, inverse = roots(now[0].cpu().double())  # in double precision, which not every device has
+    middle, _ = roots(root @ covariance.cpu().double() @ root, FLOOR**2)  # a product of two floored covariances
+    transport = (inverse @ middle @ inverse).to(images)
     moved = torch.einsum("cd,ndhw->nchw", transport, images - now_mean.view(1, 3, 1, 1))
     return (moved + mean.view(1, 3, 1, 1)).clamp(0, 1)
 
@@ -68,7 +74,7 @@ def wasserstein2(mean, covariance, other_mean, other_covariance):
     return (mean - other_mean).double().square().sum(-1) + (traces - 2 * cross).clamp(min=0)
 
 
-def roots(covariance, floor=1e-5):
+def roots(covariance, floor=FLOOR):
     """Symmetric square root of a covariance (C, C) and its inverse; eigenvalues under `floor` are raised to it."""
     values, vectors = torch.linalg.eigh(covariance)
     values = values.clamp(min=floor).sqrt()

@@ -1,5 +1,6 @@
 """A style as the package keeps it: means and covariances of features, at several sizes of the pictures."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,17 +45,16 @@ class Style:
     @classmethod
     def mixed(cls, styles, weights):
         """Between styles: means and covariances interpolated with weights that are scaled to sum to one."""
-        if len(styles) != len(weights) or min(weights) < 0 or sum(weights) <= 0:
-            raise InputError(f"{len(styles)} styles cannot be mixed by {weights}: give one weight of at least 0 for each")
+        fair = len(styles) == len(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
+        if not fair:
+            raise InputError(f"{len(styles)} styles cannot be mixed by {weights}: give each one weight, 0 or more")
         shares = [weight / sum(weights) for weight in weights]
-        mix = {
-            size: {
-                layer: tuple(sum(w * s.levels[size][layer][i] for w, s in zip(shares, styles, strict=True)) for i in (0, 1))
-                for layer in layers
-            }
-            for size, layers in styles[0].levels.items()
-        }
-        return cls(mix)
+
+        def between(size, layer, kind):
+            return sum(share * style.levels[size][layer][kind] for share, style in zip(shares, styles, strict=True))
+
+        levels = styles[0].levels
+        return cls({size: {k: (between(size, k, 0), between(size, k, 1)) for k in levels[size]} for size in levels})
 
     def at(self, size):
         """The statistics for painting at this short side: those of the nearest size at hand."""
@@ -62,6 +62,7 @@ class Style:
 
     def to(self, device):
         """The same style on a device."""
-        return Style(
-            {size: {k: (m.to(device), c.to(device)) for k, (m, c) in layers.items()} for size, layers in self.levels.items()}
-        )
+        moved = {}
+        for size, layers in self.levels.items():
+            moved[size] = {k: (mean.to(device), covariance.to(device)) for k, (mean, covariance) in layers.items()}
+        return Style(moved)

@@ -90,6 +90,14 @@ def triple(answer):
 del checks.EXERCISES["test_checks.triple"]  # it belongs to no notebook
 
 
+def stops(x):
+    raise ValueError("too many <legs>\nsecond line")
+
+
+def no_arguments():
+    return 3
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
@@ -97,17 +105,15 @@ del checks.EXERCISES["test_checks.triple"]  # it belongs to no notebook
         (lambda x: 2 * x, "Not yet: it is not three times as much."),
         (None, "Not done yet. Hint: try double"),
         (lambda x: None, "Not done yet. Hint: try double"),
-        (lambda x: x.reshape(3), "Not yet: your code stopped with RuntimeError: shape '[3]' is invalid for input of size 2. "
-         "Hint: try double"),
-        (lambda: 3, "Not yet: your code stopped with TypeError: <lambda>() takes 0 positional arguments but 1 was given. "
-         "Hint: try double"),
+        (stops, "Not yet: your code stopped with ValueError: too many <legs>. Hint: try double"),
+        (no_arguments, "Not yet: your code stopped with TypeError: no_arguments() takes 0 positional arguments"),
         (torch.ones(2), "Not yet: give the function itself, as in checks.triple(function)."),
         (lambda x: x.int(), "Not yet: its result is not float but torch.int32: images here are floats in [0, 1]."),
     ],
-)  # fmt: skip
+)
 def test_form_of_the_sentences(answer, sentence):
     verdict = triple(answer)
-    assert verdict.sentence.replace("test_form_of_the_sentences.<locals>.", "") == sentence
+    assert verdict.sentence.startswith(sentence)
     assert verdict.passed == (sentence == "Right.")
 
 

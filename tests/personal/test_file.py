@@ -1,0 +1,257 @@
+"""The PersonalStyle file: learnt, stored, read again, refused; and what it does not hold."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from gantutor.datasets import bundled, load_folder
+from gantutor.errors import InputError
+from gantutor.images import load_image, save_image
+from gantutor.painters import paint
+from gantutor.personal.file import FORMAT, VERSION, PersonalStyle, learn, picture_hash, unpacked
+from gantutor.style.features import fingerprint, load_features, read_tensors, save_student, write_tensors
+from gantutor.style.networks import BUNDLED_WIDTHS, VGG
+from gantutor.style.target import SIZES, Style
+
+FAMILIES = ("hatching", "halftone")
+PHOTOS = ("astronaut", "cat", "coffee", "temple")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Seven paintings: four hatched, three printed, in turn."""
+    photos = [load_image(bundled(f"photos/{name}.jpg"), 96) for name in PHOTOS]
+    return [paint(photos[number // 2], FAMILIES[number % 2], number) for number in range(7)]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_features()
+
+
+@pytest.fixture(scope="module")
+def learnt(pictures, network):
+    return learn(pictures, network, "bundled", seed=0, k=2)
+
+
+@pytest.fixture(scope="module")
+def style(learnt):
+    return learnt[0]
+
+
+@pytest.fixture
+def path(style, tmp_path):
+    style.save(tmp_path / "style.safetensors")
+    return tmp_path / "style.safetensors"
+
+
+def toy(counts=(2, 1)):
+    """A style with statistics of one small layer, made without a network."""
+
+    def covariance(number):
+        root = torch.randn(3, 3, generator=torch.Generator().manual_seed(number))
+        return root @ root.T
+
+    styles = [Style({64: {"pixels": (torch.rand(3), covariance(n))}}) for n in range(len(counts))]
+    return PersonalStyle(styles, list(counts), [0.5] * len(counts), "bundled", "0" * 16, ["a" * 16] * sum(counts))
+
+
+def test_learning_finds_the_painters(learnt, pictures):
+    style, clusters = learnt
+    assert clusters.labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert style.counts == [4, 3]
+    assert style.shares == [4 / 7, 3 / 7]
+    assert style.tightness == clusters.tightness
+    assert all(tightness > 0.1 for tightness in style.tightness)
+    assert len(set(style.pictures)) == 7
+
+
+def test_each_style_holds_the_statistics_of_its_own_pictures(style, pictures, network):
+    expected = Style.of(network, pictures[1::2])
+    assert tuple(style.style(2).levels) == SIZES
+    for size, layers in expected.levels.items():
+        for layer, statistics in layers.items():
+            torch.testing.assert_close(style.style(2).levels[size][layer], statistics)
+
+
+def test_features_are_recorded_and_found_again(style, network):
+    assert (style.features, style.features_hash) == ("bundled", fingerprint(network))
+    assert fingerprint(style.network()) == fingerprint(network)
+
+
+def test_learning_shows_its_progress(pictures):
+    torch.manual_seed(0)
+    small = VGG(((4,), (4,), (4,), (4,)), "average", "reflect").eval().requires_grad_(False)
+    seen = []
+
+    def watch(them):
+        for picture in them:
+            seen.append(picture)
+            yield picture
+
+    learn(pictures[:3], small, "small", k=1, watch=watch)
+    assert len(seen) == 3
+    with pytest.raises(InputError, match="no pictures"):
+        learn([], small, "small")
+    with pytest.raises(InputError, match="3 styles cannot be found"):
+        learn(pictures[:2], small, "small", k=3)
+
+
+def test_file_gives_back_all_of_it(style, path):
+    again = PersonalStyle.load(path)
+    for name in ("counts", "tightness", "features", "features_hash", "pictures", "shares"):
+        assert getattr(again, name) == getattr(style, name)
+    assert len(again.styles) == 2
+    for mine, its in zip(style.styles, again.styles, strict=True):
+        assert list(its.levels) == list(mine.levels)
+        for size, layers in mine.levels.items():
+            assert set(its.levels[size]) == set(layers)
+            for layer, (mean, covariance) in layers.items():
+                found_mean, found = its.levels[size][layer]
+                assert torch.equal(found_mean, mean)
+                assert torch.equal(found.triu(), covariance.triu())
+                assert torch.equal(found, found.T)
+
+
+def test_a_file_read_and_written_again_is_the_same_file(path, tmp_path):
+    PersonalStyle.load(path).save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+def test_single_style_has_no_tightness_and_no_one_to_mix_with(tmp_path):
+    one = toy((3,))
+    one.tightness = [None]
+    one.save(tmp_path / "one.safetensors")
+    again = PersonalStyle.load(tmp_path / "one.safetensors")
+    assert again.tightness == [None]
+    assert torch.equal(again.mix([2]).levels[64]["pixels"][0], again.style(1).levels[64]["pixels"][0])
+
+
+def test_neither_names_nor_paths_nor_pixels_are_in_the_file(network, pictures, tmp_path):
+    folder = tmp_path / "wedding-album"
+    folder.mkdir()
+    for number, picture in enumerate(pictures[:3]):
+        save_image(picture, folder / f"grandmother-{number}.png")
+    loaded, _, _ = load_folder(folder, 256)
+    learn(loaded, network, "bundled", k=1)[0].save(tmp_path / "style.safetensors")
+    data = (tmp_path / "style.safetensors").read_bytes()
+    for secret in (b"wedding", b"album", b"grandmother", b".png", str(tmp_path).encode()):
+        assert secret not in data
+    for picture in loaded:
+        values = picture[0].contiguous().numpy()
+        for pixels in (values, (values * 255).round().astype(np.uint8)):
+            assert pixels.tobytes()[:64] not in data
+    assert len(data) < 2_500_000
+
+
+def test_picture_hash_is_of_the_pixels():
+    picture = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
+    other = picture.clone()
+    other[0, 0, 0, 0] = (other[0, 0, 0, 0] + 0.5) % 1
+    assert picture_hash(picture) == picture_hash(picture.clone()) != picture_hash(other)
+    assert picture_hash(picture.contiguous(memory_format=torch.channels_last)) == picture_hash(picture)
+    assert picture_hash((picture * 255).round() / 255) == picture_hash(picture)
+
+
+@pytest.mark.parametrize("number", [0, 3, -1])
+def test_style_that_is_not_there(style, number):
+    with pytest.raises(InputError, match=f"no style {number}: this file holds styles 1 to 2"):
+        style.style(number)
+
+
+def test_styles_count_from_one(style):
+    assert style.style(1) is style.styles[0]
+    assert style.style(2) is style.styles[1]
+
+
+def test_mixing(style):
+    mean = style.mix([1, 3]).levels[64]["pixels"][0]
+    one, two = (s.levels[64]["pixels"][0] for s in style.styles)
+    torch.testing.assert_close(mean, 0.25 * one + 0.75 * two)
+    with pytest.raises(InputError, match="2 styles cannot be mixed"):
+        style.mix([1])
+
+
+def test_other_weights_of_the_features(style, tmp_path):
+    torch.manual_seed(0)
+    other = VGG(BUNDLED_WIDTHS, "average", "reflect")
+    save_student(other, tmp_path / "other.safetensors", {})
+    strange = PersonalStyle(**(vars(style) | {"features": str(tmp_path / "other.safetensors")}))
+    with pytest.raises(InputError, match=r"learnt with other weights of the .*other\.safetensors"):
+        strange.network()
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.3, 0.999])
+def test_file_cut_short(path, share):
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match=r"style\.safetensors is damaged"):
+        PersonalStyle.load(path)
+
+
+def test_file_that_is_missing_or_a_folder(tmp_path):
+    for name in ("nowhere.safetensors", ""):
+        with pytest.raises(InputError, match="is not a file"):
+            PersonalStyle.load(tmp_path / name)
+
+
+def test_file_of_another_kind(tmp_path):
+    path = tmp_path / "other.safetensors"
+    for metadata in (None, {"format": "gantutor.features.1"}):
+        save_file({"x": torch.zeros(3)}, path, metadata)
+        with pytest.raises(InputError, match=r"other\.safetensors is no personal style"):
+            PersonalStyle.load(path)
+
+
+def test_file_of_a_newer_version(path):
+    tensors, metadata = read_tensors(path)
+    write_tensors(tensors, path, metadata | {"version": str(VERSION + 1)})
+    with pytest.raises(InputError, match=r"style\.safetensors is of version 2, this gantutor reads 1: upgrade"):
+        PersonalStyle.load(path)
+
+
+def broken(tensors, about):
+    """Contents that a sound file would not have: tensors and description."""
+    some = "0.64.pixels.covariance"
+    yield {k: v for k, v in tensors.items() if k != some}, about
+    yield tensors | {some: tensors[some][:-1]}, about
+    yield tensors | {"0.64.pixels": torch.zeros(3)}, about
+    yield tensors | {"x.64.pixels.mean": torch.zeros(3), "x.64.pixels.covariance": torch.zeros(6)}, about
+    yield {k: v for k, v in tensors.items() if not k.startswith("1.")}, about
+    yield {}, about
+    yield tensors, about | {"counts": [1]}
+    yield tensors, {k: v for k, v in about.items() if k != "tightness"}
+    yield tensors, about | {"surprise": 1}
+    yield tensors, [1, 2]
+    yield tensors, None
+
+
+def test_file_with_parts_missing_or_wrong(tmp_path):
+    path = tmp_path / "style.safetensors"
+    toy().save(path)
+    tensors, metadata = read_tensors(path)
+    for number, (parts, about) in enumerate(broken(tensors, json.loads(metadata["about"]))):
+        write_tensors(parts, path, metadata | {"about": json.dumps(about)})
+        with pytest.raises(InputError, match=r"style\.safetensors is incomplete"):
+            pytest.fail(f"variant {number} was read: {PersonalStyle.load(path)}")
+    for about in ({}, {"about": "{not JSON"}):
+        write_tensors(tensors, path, {"format": FORMAT, "version": str(VERSION)} | about)
+        with pytest.raises(InputError, match="is incomplete"):
+            PersonalStyle.load(path)
+
+
+def test_unwritable_target_leaves_nothing(tmp_path):
+    with pytest.raises(InputError, match="no folder"):
+        toy().save(tmp_path / "missing" / "style.safetensors")
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        toy().save(tmp_path / "folder.safetensors")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder.safetensors"]
+
+
+def test_unpacked_is_symmetric_in_the_order_of_saving():
+    matrix = torch.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 5.0], [3.0, 5.0, 6.0]])
+    assert torch.equal(unpacked(torch.arange(1.0, 7.0), 3), matrix)

@@ -1,0 +1,175 @@
+"""Painting by optimisation: sizes and ranges of what comes out, what the weights do, what is refused."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from gantutor.datasets import bundled
+from gantutor.errors import InputError
+from gantutor.images import load_image, resize
+from gantutor.painters import paint
+from gantutor.style.features import load_features
+from gantutor.style.networks import VGG
+from gantutor.style.optimise import TotalLoss, levels, optimise, total_steps
+from gantutor.style.statistics import mean_and_covariance
+from gantutor.style.target import PIXELS, Style
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A random network, for what does not depend on good features."""
+    torch.manual_seed(0)
+    return VGG(((4,), (6,), (8,), (8,)), "average", "reflect").eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return load_image(bundled("photos/astronaut.jpg"), 64)[..., :64, :48]
+
+
+@pytest.fixture(scope="module")
+def painted(photo):
+    return paint(load_image(bundled("photos/coffee.jpg"), 96), "oil", 3)
+
+
+def last(states):
+    for state in states:
+        pass
+    return state
+
+
+@pytest.mark.parametrize("size", [32, 64, 65, 100, 128, 256, 300, 512, 1000])
+def test_plan_goes_from_coarse_to_the_size(size):
+    plan = levels(size)
+    sides = [side for side, _ in plan]
+    assert sides[-1] == size
+    assert sides == sorted(set(sides))
+    assert all(steps > 0 for _, steps in plan)
+    assert all(finer <= 2 * coarser for coarser, finer in pairwise(sides))
+    assert total_steps(size) == sum(steps for _, steps in plan)
+
+
+def test_states_count_up_and_end_at_the_size(small, photo, painted):
+    """Over two levels: each state is a picture in range, in the photo's shape."""
+    style, size = Style.of(small, [painted]), 70
+    states = 0
+    for state in optimise(small, photo, style, size):
+        states += 1
+        assert state.step == states
+        assert state.steps == total_steps(size)
+        assert state.image.isfinite().all()
+        assert ((state.image >= 0) & (state.image <= 1)).all()
+        assert not state.image.requires_grad
+        assert isinstance(state.content, float)
+        assert state.content >= 0
+        assert state.style >= 0
+    assert states == total_steps(size)
+    assert state.image.shape == (1, 3, round(size * 64 / 48), size)
+
+
+def test_style_comes_nearer(photo, painted):
+    """Much nearer than the photo, and nearer than its palette alone brings it, with which painting starts."""
+    network = load_features()
+    style, content = Style.of(network, [painted]), resize(photo, 40)
+    states = optimise(network, photo, style, 40)
+    first = next(states)
+    final = last(states)
+    unpainted = TotalLoss(network, content, style.at(40))(content)[1].item()
+    assert first.style < unpainted
+    assert final.style < 0.75 * first.style
+    assert final.style < 0.5 * unpainted
+    assert first.content < final.content < 1
+
+
+def test_distances_reported_are_those_of_the_loss(small, photo, painted):
+    """At the start the picture is the photo in the style's colours; before the first step both are known."""
+    style = Style.of(small, [painted])
+    first = next(optimise(small, photo, style, 32, strength=0))
+    content = resize(photo, 32)
+    expected = TotalLoss(small, content, style.at(32))(content)
+    assert first.content == pytest.approx(expected[0].item(), abs=1e-6)
+    assert first.style == pytest.approx(expected[1].item(), rel=1e-4)
+
+
+def test_strength_orders_the_style_distance(small, photo, painted):
+    style = Style.of(small, [painted])
+    finals = [last(optimise(small, photo, style, 32, strength=strength)) for strength in (0, 0.2, 2)]
+    assert finals[0].style > finals[1].style > finals[2].style
+    assert finals[0].content < finals[1].content < finals[2].content
+
+
+def test_strength_zero_stays_near_the_photo(photo, painted):
+    network = load_features()
+    style, content = Style.of(network, [painted]), resize(photo, 40)
+
+    def away(**options):
+        return (last(optimise(network, photo, style, 40, **options)).image - content).square().mean().sqrt()
+
+    assert away(strength=0, smooth=0) < 1e-3
+    assert away(strength=0) < 0.6 * away(strength=1)
+
+
+def test_a_texture_grows_from_noise(small, painted):
+    """Without content: the palette becomes the style's, whatever the noise was."""
+    noise = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    style = Style.of(small, [painted])
+    state = last(optimise(small, noise, style, 40, alpha=0, smooth=0))
+    mean, covariance = mean_and_covariance(state.image)
+    wanted_mean, wanted = style.at(40)[PIXELS]
+    torch.testing.assert_close(mean[0], wanted_mean, atol=0.05, rtol=0)
+    assert (covariance[0] - wanted).norm() < 0.3 * wanted.norm()
+
+
+def test_same_input_same_picture(small, photo, painted):
+    style = Style.of(small, [painted])
+    one, two = (last(optimise(small, photo, style, 32)).image for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_photo_and_style_are_left_as_they_were(small, photo, painted):
+    style = Style.of(small, [painted])
+    before = photo.clone(), [t.clone() for layers in style.levels.values() for pair in layers.values() for t in pair]
+    last(optimise(small, photo, style, 48))
+    assert torch.equal(photo, before[0])
+    after = [t for layers in style.levels.values() for pair in layers.values() for t in pair]
+    assert all(torch.equal(a, b) for a, b in zip(after, before[1], strict=True))
+
+
+@pytest.mark.parametrize("colour", [0.0, 1.0, 0.4])
+def test_flat_photo_and_flat_style(small, painted, photo, colour):
+    """Black, white, grey: nothing to divide by, and yet no NaN."""
+    flat = torch.full((1, 3, 40, 40), colour)
+    assert last(optimise(small, flat, Style.of(small, [painted]), 32)).image.isfinite().all()
+    state = last(optimise(small, photo, Style.of(small, [flat]), 32))
+    assert state.image.isfinite().all()
+    assert (state.image - colour).abs().mean() < 0.6 * (photo - colour).abs().mean()  # nearly as flat as its style
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 40), (2, 3, 40, 40), (1, 1, 40, 40), (1, 4, 40, 40)])
+def test_photos_of_other_shapes(small, painted, shape):
+    with pytest.raises(InputError, match="a photo has the shape"):
+        next(optimise(small, torch.rand(shape), Style.of(small, [painted]), 32))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_photo_with_values_that_are_no_numbers(small, painted, value):
+    photo = torch.rand(1, 3, 40, 40)
+    photo[0, 1, 2, 3] = value
+    with pytest.raises(InputError, match="NaN or infinite"):
+        next(optimise(small, photo, Style.of(small, [painted]), 32))
+
+
+def test_photo_too_small_and_size_too_small(small, painted):
+    style = Style.of(small, [painted])
+    with pytest.raises(InputError, match="40 x 15 px"):
+        next(optimise(small, torch.rand(1, 3, 15, 40), style, 32))
+    with pytest.raises(InputError, match="size 31 is too small"):
+        next(optimise(small, torch.rand(1, 3, 40, 40), style, 31))
+
+
+def test_total_loss_is_zero_for_a_photo_in_its_own_style(small, photo):
+    style = Style.of(small, [photo], sizes=(48,))
+    content, style_distance = TotalLoss(small, photo, style.at(48))(photo)
+    assert content.item() == pytest.approx(0, abs=1e-6)
+    assert style_distance.item() == pytest.approx(0, abs=1e-4)

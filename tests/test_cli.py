@@ -1,0 +1,288 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import adjusted_rand_score
+
+from gantutor import cli
+from gantutor.datasets import bundled
+from gantutor.images import load_image, save_image
+from gantutor.painters import paint
+from gantutor.personal.file import PersonalStyle
+
+
+@pytest.fixture(scope="module")
+def liked(tmp_path_factory):
+    """Five oil paintings and three hatchings, 64 px."""
+    folder = tmp_path_factory.mktemp("liked")
+    photo = load_image(bundled("photos/coffee.jpg"), 64)
+    for number, family in enumerate(["oil"] * 5 + ["hatching"] * 3):
+        view = photo[..., : 60 - number, :].flip(3) if number % 2 else photo
+        save_image(paint(view, family, number), folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def style_file(liked, tmp_path_factory):
+    path = tmp_path_factory.mktemp("style") / "my.safetensors"
+    assert cli.main(["learn", str(liked), "-o", str(path), "--styles", "2"]) == 0
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    save_image(load_image(bundled("photos/astronaut.jpg"), 40), path)
+    return path
+
+
+def refuses(capsys, folder, arguments, *words):
+    """Exit status 2, one sentence on stderr with these words, and no new file in the folder."""
+    before = sorted(folder.rglob("*"))
+    assert cli.main([str(a) for a in arguments]) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert all(word in lines[0] for word in words), lines[0]
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_learn_finds_the_styles_and_draws_them(style_file, liked):
+    personal = PersonalStyle.load(style_file)
+    assert personal.counts == [5, 3]
+    sheet = load_image(style_file.with_suffix(".png"))
+    assert min(sheet.shape[2:]) > 200 and sheet.std() > 0.05
+
+
+def test_learn_prints_size_share_tightness_and_medoid(liked, tmp_path, capsys):
+    assert cli.main(["learn", str(liked), "-o", str(tmp_path / "a.safetensors"), "--styles", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 styles in 8 pictures" in printed
+    assert "style 1: 5 pictures, 62%, tightness 0." in printed
+    assert f"style 2 is best seen in {liked}" in printed
+
+
+def test_bundled_collection_holds_its_three_families(tmp_path, capsys):
+    """The number of styles is found, not given, and every picture falls to its painter."""
+    from gantutor.datasets import load_folder
+    from gantutor.personal.clusters import find_styles
+    from gantutor.personal.space import embed
+    from gantutor.style.features import load_features
+
+    pictures, paths, skipped = load_folder(bundled("liked"), 256)
+    with open(bundled("provenance.csv"), encoding="utf-8") as file:
+        made_by = {row["file"]: row["made from"].rsplit(".")[-1] for row in csv.DictReader(file)}
+    truth = [made_by[f"liked/{path.name}"] for path in paths]
+    assert not skipped and len(set(truth)) == 3
+    found = find_styles(embed(load_features(), pictures), seed=0)
+    assert adjusted_rand_score(truth, found.labels) == 1
+
+
+def test_damaged_pictures_are_left_out_with_a_sentence(liked, tmp_path, capsys):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for path in sorted(liked.iterdir())[:3]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "broken.png").write_bytes(b"\x89PNG and then nothing")
+    assert cli.main(["learn", str(folder), "-o", str(tmp_path / "a.safetensors"), "--styles", "1"]) == 0
+    captured = capsys.readouterr()
+    assert "1 style in 3 pictures" in captured.out
+    assert "left out" in captured.err and "broken.png" in captured.err
+
+
+@pytest.mark.parametrize("choice", [[], ["--style", "2"], ["--mix", "0.5,0.5"], ["--strength", "0.3"]])
+def test_paint_writes_a_picture_of_the_size_asked_for(style_file, photo, tmp_path, choice):
+    out = tmp_path / "out.png"
+    assert cli.main(["paint", str(style_file), str(photo), "-o", str(out), "--size", "32", *choice]) == 0
+    painted = load_image(out)
+    assert min(painted.shape[2:]) == 32
+    assert (painted - load_image(photo, 32)).abs().mean() > 0.01
+
+
+def test_styles_and_strengths_paint_differently(style_file, photo, tmp_path):
+    painted = {}
+    for name, choice in {"first": [], "second": ["--style", "2"], "weak": ["--strength", "0"]}.items():
+        out = tmp_path / f"{name}.png"
+        assert cli.main(["paint", str(style_file), str(photo), "-o", str(out), "--size", "32", *choice]) == 0
+        painted[name] = load_image(out)
+    distance = {name: (picture - load_image(photo, 32)).abs().mean() for name, picture in painted.items()}
+    assert (painted["first"] - painted["second"]).abs().mean() > 0.02
+    assert distance["weak"] < 0.5 * distance["first"]
+
+
+def test_paint_takes_the_style_of_a_single_picture(liked, photo, tmp_path):
+    out = tmp_path / "out.png"
+    assert cli.main(["paint", str(liked / "0.png"), str(photo), "-o", str(out), "--size", "32"]) == 0
+    assert load_image(out).shape == load_image(photo, 32).shape
+
+
+def test_inspect_prints_and_draws(style_file, tmp_path, capsys):
+    drawing = tmp_path / "drawn.png"
+    assert cli.main(["inspect", str(style_file), "-o", str(drawing)]) == 0
+    printed = capsys.readouterr().out
+    assert "2 styles in 8 pictures" in printed and "bundled" in printed
+    assert load_image(drawing).std() > 0.05
+
+
+def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, monkeypatch):
+    from safetensors.torch import save_file
+    from torchvision.models import squeezenet1_1
+
+    from gantutor.style import distil
+    from gantutor.style.features import load_features
+
+    teacher, photos, out = tmp_path / "teacher.safetensors", tmp_path / "photos", tmp_path / "features.safetensors"
+    save_file({k: v for k, v in squeezenet1_1().state_dict().items() if k.startswith("features")}, teacher)
+    photos.mkdir()
+    for number in range(2):
+        noise = torch.rand(1, 3, 100, 110, generator=torch.Generator().manual_seed(number))
+        save_image(noise, photos / f"{number}.png")
+    monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 2)
+    arguments = [
+        "train",
+        "features",
+        "--photos",
+        photos,
+        "--teacher",
+        teacher,
+        "-o",
+        out,
+        "--paintings",
+        0,
+        "--steps",
+        3,
+    ]
+    arguments = [str(a) for a in arguments]
+
+    step, calls = distil.Distillation.step, []
+
+    def stopped(self):
+        calls.append(self.done)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(distil.Distillation, "step", stopped)
+    assert cli.main(arguments) == 130
+    assert not out.exists() and out.with_suffix(".checkpoint.safetensors").exists()
+    assert cli.main(arguments) == 0
+    assert calls == [0, 1, 2, 2]
+    assert "going on from step 2" in capsys.readouterr().out
+    assert not out.with_suffix(".checkpoint.safetensors").exists()
+    features = load_features(str(out))(torch.rand(1, 3, 32, 32), ["relu5_2"])
+    assert features["relu5_2"].isfinite().all()
+
+
+def test_empty_folder(tmp_path, capsys):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    refuses(capsys, tmp_path, ["learn", folder, "-o", tmp_path / "a.safetensors"], "empty", "no pictures")
+
+
+def test_folder_without_pictures(tmp_path, capsys):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no picture")
+    refuses(capsys, tmp_path, ["learn", folder, "-o", tmp_path / "a.safetensors"], "texts", "no pictures")
+
+
+def test_folder_with_one_picture(tmp_path, capsys, photo):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(photo.read_bytes())
+    refuses(capsys, tmp_path, ["learn", folder, "-o", tmp_path / "a.safetensors"], "one usable picture", "two")
+
+
+def test_only_damaged_pictures(tmp_path, capsys):
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    refuses(capsys, tmp_path, ["learn", folder, "-o", tmp_path / "a.safetensors"], "none of the 3 pictures", "0.jpg")
+
+
+def test_missing_folder_and_more_styles_than_pictures(tmp_path, capsys, liked):
+    refuses(capsys, tmp_path, ["learn", tmp_path / "nowhere", "-o", tmp_path / "a.safetensors"], "nowhere", "exist")
+    refuses(capsys, tmp_path, ["learn", liked, "-o", tmp_path / "a.safetensors", "--styles", "9"], "9 styles", "8")
+
+
+def test_tiny_photo(tmp_path, capsys, style_file):
+    tiny = tmp_path / "tiny.png"
+    Image.fromarray(np.zeros((3, 3, 3), np.uint8)).save(tiny)
+    refuses(capsys, tmp_path, ["paint", style_file, tiny, "-o", tmp_path / "out.png"], "3 x 3 px", "at least")
+
+
+def test_photo_that_is_a_folder(tmp_path, capsys, style_file):
+    refuses(capsys, tmp_path, ["paint", style_file, tmp_path, "-o", tmp_path / "out.png"], str(tmp_path), "folder")
+
+
+@pytest.mark.parametrize(("target", "word"), [("nowhere/out.png", "nowhere"), ("out.xyz", ".png"), ("", "suffix")])
+def test_unwritable_target(tmp_path, capsys, style_file, photo, target, word):
+    refuses(capsys, tmp_path, ["paint", style_file, photo, "-o", tmp_path / target], word)
+
+
+def test_style_file_cut_short_or_of_another_kind(tmp_path, capsys, style_file, photo):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(style_file.read_bytes()[:5000])
+    refuses(capsys, tmp_path, ["paint", cut, photo, "-o", tmp_path / "out.png"], "cut.safetensors", "damaged")
+    refuses(capsys, tmp_path, ["inspect", cut], "cut.safetensors", "damaged")
+    weights = bundled("liked").parent.parent / "gantutor/weights/features.safetensors"
+    refuses(capsys, tmp_path, ["paint", weights, photo, "-o", tmp_path / "out.png"], "no personal style")
+
+
+@pytest.mark.parametrize("number", ["0", "3", "-1"])
+def test_unknown_style_number(tmp_path, capsys, style_file, photo, number):
+    arguments = ["paint", style_file, photo, "-o", tmp_path / "out.png", "--style", number]
+    refuses(capsys, tmp_path, arguments, f"no style {number}", "1 to 2")
+
+
+def test_bad_mix_strength_size_and_features(tmp_path, capsys, style_file, photo):
+    start = ["paint", style_file, photo, "-o", tmp_path / "out.png"]
+    refuses(capsys, tmp_path, [*start, "--mix", "1,2,3"], "2 styles", "each one weight")
+    refuses(capsys, tmp_path, [*start, "--mix", "a,b"], "a,b", "0.7,0.3")
+    refuses(capsys, tmp_path, [*start, "--strength", "-1"], "--strength", "between 0 and 10")
+    refuses(capsys, tmp_path, [*start, "--size", "8"], "--size", "between 32 and 4096")
+    refuses(capsys, tmp_path, [*start, "--features", "vgg19"], "bundled features")
+    refuses(capsys, tmp_path, [*start, "--style", "1", "--mix", "1,1"], "--mix")
+    refuses(capsys, tmp_path, ["learn", tmp_path, "-o", tmp_path / "a.safetensors", "--features", "vgg7"], "vgg7")
+
+
+def test_an_interrupted_paint_leaves_the_old_picture(style_file, photo, tmp_path, monkeypatch, capsys):
+    from gantutor.style import optimise
+
+    out = tmp_path / "out.png"
+    out.write_bytes(b"the old picture")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(optimise, "total_variation", stop)
+    assert cli.main(["paint", str(style_file), str(photo), "-o", str(out), "--size", "32"]) == 130
+    assert out.read_bytes() == b"the old picture" and "stopped" in capsys.readouterr().err
+
+
+def test_doctor_is_content_here(capsys):
+    assert cli.main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "torch" in printed and "self-test: style distance from" in printed and "BAD" not in printed
+
+
+def test_doctor_names_what_is_missing(capsys, monkeypatch):
+    from gantutor.lab import doctor
+
+    monkeypatch.setattr(doctor, "NEEDED", ("no-such-package",))
+    monkeypatch.setattr(doctor, "load_features", lambda name: json.loads("{"))
+    assert cli.main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "BAD no-such-package is missing" in printed and "BAD self-test failed" in printed
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out.split()
+    assert {"learn", "paint", "inspect", "train", "doctor"} <= set(printed)
