@@ -29,7 +29,7 @@ from gantutor.style.optimise import optimise
 from gantutor.style.target import Style
 
 RESULTS = Path(__file__).parent / "results"
-PER_FAMILY, SEEDS = 12, 10
+PER_FAMILY, COLLECTIONS, SEEDS = 12, 3, 10
 STYLES = ("oil", "hatching", "stained_glass", "ukiyo_e")
 FACE = (40, 104, 84, 148)  # top, bottom, left, right of the astronaut's face at 256 px
 
@@ -47,15 +47,15 @@ def variance(student, teacher, paths):
 
 
 def collection(paths, seed):
-    """Twelve pictures of each family, content drawn anew and hue turned at random; and their labels."""
+    """Twelve pictures of each family, content drawn anew, the painting's hues turned at random; and their labels."""
     pictures, labels, rng = [], [], np.random.default_rng(seed)
     for family in FAMILIES:
         for _ in range(PER_FAMILY):
             photo = centre_crop(resize(load_image(paths[rng.integers(len(paths))]), 320))
             top, left = rng.integers(0, 65, 2)
-            view = photo[..., top : top + 256, left : left + 256]
-            turned = shift_colours(view[0].permute(1, 2, 0).numpy(), rng, 0.5, (0.7, 1.3))
-            pictures.append(paint(torch.from_numpy(turned).permute(2, 0, 1)[None], family, int(rng.integers(2**31))))
+            painting = paint(photo[..., top : top + 256, left : left + 256], family, int(rng.integers(2**31)))
+            turned = shift_colours(painting[0].permute(1, 2, 0).numpy(), rng, 0.5, (0.5, 1.5))
+            pictures.append(torch.from_numpy(turned).permute(2, 0, 1)[None])
             labels.append(family)
     return pictures, np.array(labels)
 
@@ -74,20 +74,20 @@ def identity(networks, paths):
     descriptors["colour histogram"] = lambda pictures: np.stack([colour_histogram(p) for p in pictures])
     descriptors["raw pixels"] = lambda pictures: np.stack([resize(p, 32).flatten().numpy() for p in pictures])
     all_of, held = {name: [] for name in descriptors}, {name: [] for name in descriptors}
-    for seed in range(SEEDS):
-        pictures, labels = collection(paths, seed)
+    for number in range(COLLECTIONS):
+        pictures, labels = collection(paths, number)
         for name, describe in descriptors.items():
             points = reduce(describe(pictures))
-            found = KMeans(len(FAMILIES), n_init=10, random_state=seed).fit_predict(points)
-            all_of[name].append(adjusted_rand_score(labels, found))
-            held[name].append(np.mean([best_match(found, labels == family) for family in HELD_OUT]))
-        print(f"  collection {seed}: bundled {all_of['bundled'][-1]:.2f}", flush=True)
-    print(f"adjusted Rand index, {len(FAMILIES)} families x {PER_FAMILY}, k given, {SEEDS} seeds: mean (least, most);")
-    print(f"  beside it the F1 score of the cluster that fits each held-out family best ({', '.join(HELD_OUT)})")
+            for seed in range(SEEDS):
+                found = KMeans(len(FAMILIES), n_init=10, random_state=seed).fit_predict(points)
+                all_of[name].append(adjusted_rand_score(labels, found))
+                held[name].append(np.mean([best_match(found, labels == family) for family in HELD_OUT]))
+    print(f"adjusted Rand index: {len(FAMILIES)} families x {PER_FAMILY} pictures, k given, PCA and K-means,")
+    print(f"  {COLLECTIONS} collections x {SEEDS} seeds: mean (least, most); beside it, for the held-out families")
+    print(f"  ({', '.join(HELD_OUT)}), which no weights saw, the F1 score of the cluster that fits each best")
     for name, scores in all_of.items():
-        print(
-            f"  {name:18} {np.mean(scores):.2f} ({min(scores):.2f}, {max(scores):.2f})   held out {np.mean(held[name]):.2f}"
-        )
+        low, high = min(scores), max(scores)
+        print(f"  {name:18} {np.mean(scores):.2f} ({low:.2f}, {high:.2f})   held out {np.mean(held[name]):.2f}")
 
 
 def best_match(found, members):
@@ -129,9 +129,8 @@ def portraits(networks, judge, size):
         report[which] = [np.mean(x) for x in (styles, contents, faces)] + [np.median(seconds)]
         by_style = "  ".join(f"{f} {np.mean(styles[i :: len(STYLES)]):.2f}" for i, f in enumerate(STYLES))
         print(f"  {which:8} style {report[which][0]:.3f} of the photo's ({by_style})")
-        print(
-            f"  {'':8} content {report[which][1]:.3f}, on the astronaut's face {report[which][2]:.3f}, {report[which][3]:.1f} s"
-        )
+        _, content, face, median = report[which]
+        print(f"  {'':8} content {content:.3f}, on the astronaut's face {face:.3f}, {median:.1f} s")
     (s, c, f, t), (s0, c0, f0, t0) = report["bundled"], report["teacher"]
     print(f"  bundled against teacher: {(1 - s) / (1 - s0):.2f} of the fall in style distance, content x {c / c0:.2f},")
     print(f"  face x {f / f0:.2f}, time x {t / t0:.2f}")

@@ -24,8 +24,8 @@ def learn(arguments):
 
     output = Path(arguments.output)
     sheet = output.with_suffix(".png")
-    for path in (output, sheet):
-        images.check_writable(path)
+    images.check_writable(output, [".safetensors"])  # with .png the contact sheet would replace it
+    images.check_writable(sheet)
     network = load_features(arguments.features, device())
     pictures, paths, skipped = datasets.load_folder(arguments.folder, SIZE)
     for sentence in skipped:
@@ -70,7 +70,10 @@ def paint(arguments):
     from .style.optimise import optimise, total_steps
     from .style.target import Style
 
-    images.check_writable(arguments.output, images.WRITABLE)
+    output = images.check_writable(arguments.output, images.WRITABLE)
+    for given in (arguments.photo, arguments.style_file):
+        if output.exists() and Path(given).exists() and output.samefile(given):
+            raise InputError(f"{output} is what is to be painted or its style: give the painting another name")
     photo = images.load_image(arguments.photo, arguments.size)
     if arguments.style is not None and arguments.mix:
         raise InputError("--style and --mix exclude each other: leave one out")
@@ -137,7 +140,7 @@ def train_features(arguments):
     from .runtime import device
     from .style import distil, features
 
-    output = Path(arguments.output)
+    output = images.check_writable(arguments.output, [".safetensors"])  # before hours of work
     checkpoint = output.with_suffix(".checkpoint.safetensors")
     teacher = features.load_teacher(arguments.teacher)
     paths = datasets.list_images(arguments.photos)[: arguments.limit]
@@ -147,7 +150,13 @@ def train_features(arguments):
     pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
     run = distil.Distillation(pictures, teacher, arguments.seed, arguments.steps, device=device())
     if checkpoint.exists():
-        run.load_state_dict(features.read_tensors(checkpoint)[0])
+        state = features.read_tensors(checkpoint)[0]
+        try:
+            run.load_state_dict(state)
+        except (KeyError, RuntimeError, ValueError):
+            raise InputError(f"{checkpoint} is of another kind of run: move it away to start anew") from None
+        if run.done >= run.steps:
+            raise InputError(f"{checkpoint} has done {run.done} steps: say more --steps, or move it away")
         print(f"going on from step {run.done} in {checkpoint}")
     bar = tqdm(run, desc="distilling", total=run.steps, initial=run.done, unit="step", mininterval=5)
     smooth = None

@@ -132,7 +132,7 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
     from torchvision.models import squeezenet1_1
 
     from gantutor.style import distil
-    from gantutor.style.features import load_features
+    from gantutor.style.features import load_features, read_tensors
 
     teacher, photos, out = tmp_path / "teacher.safetensors", tmp_path / "photos", tmp_path / "features.safetensors"
     save_file({k: v for k, v in squeezenet1_1().state_dict().items() if k.startswith("features")}, teacher)
@@ -168,10 +168,17 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
     monkeypatch.setattr(distil.Distillation, "step", stopped)
     assert cli.main(arguments) == 130
     assert not out.exists() and out.with_suffix(".checkpoint.safetensors").exists()
+    saved, _ = read_tensors(out.with_suffix(".checkpoint.safetensors"))
     assert cli.main(arguments) == 0
     assert calls == [0, 1, 2, 2]
     assert "going on from step 2" in capsys.readouterr().out
     assert not out.with_suffix(".checkpoint.safetensors").exists()
+    for state, words in (({"x": torch.ones(1)}, ["another kind of run"]), (saved, ["2 steps", "--steps"])):
+        save_file(state, out.with_suffix(".checkpoint.safetensors"))
+        assert cli.main([*arguments[:-1], "2"]) == 2
+        last = capsys.readouterr().err.strip().splitlines()[-1]  # after the bars
+        assert all(word in last for word in words), last
+    refuses(capsys, tmp_path, [*arguments, "-o", tmp_path / "missing" / "f.safetensors"], "missing")
     features = load_features(str(out))(torch.rand(1, 3, 32, 32), ["relu5_2"])
     assert features["relu5_2"].isfinite().all()
 
@@ -222,6 +229,17 @@ def test_photo_that_is_a_folder(tmp_path, capsys, style_file):
 @pytest.mark.parametrize(("target", "word"), [("nowhere/out.png", "nowhere"), ("out.xyz", ".png"), ("", "suffix")])
 def test_unwritable_target(tmp_path, capsys, style_file, photo, target, word):
     refuses(capsys, tmp_path, ["paint", style_file, photo, "-o", tmp_path / target], word)
+
+
+def test_what_is_painted_is_not_overwritten(tmp_path, capsys, style_file, liked, photo):
+    before = photo.read_bytes()
+    refuses(capsys, tmp_path, ["paint", style_file, photo, "-o", photo], photo.name, "another name")
+    refuses(capsys, tmp_path, ["paint", photo, liked / "0.png", "-o", photo], photo.name, "another name")
+    assert photo.read_bytes() == before
+
+
+def test_a_style_file_does_not_take_its_contact_sheets_name(tmp_path, capsys, liked):
+    refuses(capsys, tmp_path, ["learn", liked, "-o", tmp_path / "style.png"], "style.png", ".safetensors")
 
 
 def test_style_file_cut_short_or_of_another_kind(tmp_path, capsys, style_file, photo):

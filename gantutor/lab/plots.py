@@ -1,5 +1,7 @@
 """Figures: each function takes data and returns a matplotlib Figure."""
 
+import io
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -11,6 +13,27 @@ from ..style.target import PIXELS
 
 THUMBNAIL = 128  # px
 MOST_THUMBNAILS = 7
+
+
+class Drawing(Figure):
+    """A Figure that shows itself in a notebook, as PNG: curves and diagrams. Needs no pyplot and no magic line."""
+
+    def _repr_png_(self):
+        return encoded(self, format="png", metadata={"Software": None})
+
+
+class Sheet(Figure):
+    """A Figure that shows itself as JPEG: photos and paintings, whose PNGs would make notebooks heavy."""
+
+    def _repr_jpeg_(self):
+        return encoded(self, format="jpeg", pil_kwargs={"quality": 88})
+
+
+def encoded(figure, **options):
+    """The bytes of a figure's picture file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, **options)
+    return buffer.getvalue()
 
 
 def save(figure, path):
@@ -28,7 +51,7 @@ def show(axes, image):
 def picture_row(pictures, titles, height=2.6):
     """Pictures (1, 3, H, W) side by side at one height, each under its title."""
     ratios = [p.shape[3] / p.shape[2] for p in pictures]
-    figure = Figure(figsize=(height * sum(ratios) + 0.1, height + 0.3), layout="constrained")
+    figure = Sheet(figsize=(height * sum(ratios) + 0.1, height + 0.3), layout="constrained")
     for axes, picture, title in zip(
         np.atleast_1d(figure.subplots(1, len(pictures), width_ratios=ratios)), pictures, titles, strict=True
     ):
@@ -39,7 +62,7 @@ def picture_row(pictures, titles, height=2.6):
 
 def contact_sheet(pictures, clusters):
     """One row a style: the most typical picture first, then others of the style."""
-    figure = Figure(figsize=(1.35 * (MOST_THUMBNAILS + 1), 1.6 * clusters.count), layout="constrained")
+    figure = Sheet(figsize=(1.35 * (MOST_THUMBNAILS + 1), 1.6 * clusters.count), layout="constrained")
     rows = figure.subplots(clusters.count, MOST_THUMBNAILS + 1, squeeze=False)
     for style, row in enumerate(rows):
         members = [n for n in np.flatnonzero(clusters.labels == style) if n != clusters.medoids[style]]
@@ -58,9 +81,9 @@ def contact_sheet(pictures, clusters):
 
 
 def style_card(personal, size=128):
-    """What a style file knows, without any of its pictures: for each style a texture grown from noise and the palette."""
+    """What a style file knows, without its pictures: for each style a texture grown from noise, and the palette."""
     count, network = len(personal.styles), personal.network()
-    figure = Figure(figsize=(2.3 * count, 3.0), layout="constrained")
+    figure = Sheet(figsize=(2.3 * count, 3.0), layout="constrained")
     rows = figure.subplots(2, count, squeeze=False, height_ratios=(6, 1))
     for number, (style, share) in enumerate(zip(personal.styles, personal.shares, strict=True)):
         noise = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(number))

@@ -8,7 +8,7 @@ import torch
 
 from ..errors import InputError
 from ..style.features import fingerprint, load_features, read_tensors, write_tensors
-from ..style.target import Style
+from ..style.target import PIXELS, Style
 from .clusters import find_styles
 from .space import embed
 
@@ -52,6 +52,9 @@ class PersonalStyle:
         network = load_features(self.features, device)
         if fingerprint(network) != self.features_hash:
             raise InputError(f"this style was learnt with other weights of the {self.features} features: learn anew")
+        needed = {PIXELS, *network.style_layers}
+        if any(needed - layers.keys() for style in self.styles for layers in style.levels.values()):
+            raise InputError("this style lacks some layers of its features: make it again with `gantutor learn`")
         return network
 
     def save(self, path):
@@ -83,9 +86,15 @@ class PersonalStyle:
                 if kind == "mean":
                     packed = tensors[f"{number}.{size}.{layer}.covariance"]
                     levels[int(number)].setdefault(int(size), {})[layer] = (mean, unpacked(packed, len(mean)))
-            if not all(levels):
+            if not levels or not all(levels):
                 raise ValueError("a style without statistics")
-            return cls([Style(level) for level in levels], **about)
+            if not all(tensor.isfinite().all() for tensor in tensors.values()):
+                raise ValueError("its statistics hold NaN or infinite values")
+            if len(about["tightness"]) != len(levels) or min(about["counts"]) < 1:
+                raise ValueError("its numbers do not fit its styles")
+            if not isinstance(about["features"], str):
+                raise ValueError("its features have no name")
+            return cls([Style(dict(sorted(level.items()))) for level in levels], **about)
         except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} is incomplete ({error}): make it again with `gantutor learn`") from None
 

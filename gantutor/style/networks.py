@@ -83,8 +83,6 @@ class SqueezeNet(FeatureNetwork):
         features[0]._reversed_padding_repeated_twice = [1, 1, 1, 1]
         self.steps, step, stride = nn.ModuleList(), [], 2
         for module in features:
-            if isinstance(module, nn.ReLU):
-                module.inplace = False  # an activation handed out must not change afterwards
             if isinstance(module, nn.MaxPool2d):
                 module.padding, module.ceil_mode, stride = 1, False, 2 * stride
             step.append(module)
@@ -95,9 +93,6 @@ class SqueezeNet(FeatureNetwork):
                 self.stride[name] = stride
                 self.channels[name] = 64 if name == "conv1" else 2 * module.expand1x1.out_channels
                 step = []
-        for submodule in self.modules():
-            if isinstance(submodule, nn.ReLU):
-                submodule.inplace = False
 
 
 def random_vgg19(seed):

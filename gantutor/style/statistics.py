@@ -9,7 +9,7 @@ FLOOR = 1e-5  # of a colour's variance: less than one of 256 levels cannot be se
 
 
 def gram_matrix(features):
-    """Gram matrix (N, C, C): inner products of the channels, over H W positions, divided by C H W (Johnson 2016, eq. 3).
+    """Gram matrix (N, C, C): inner products of channels over the H W positions, over C H W (Johnson 2016, eq. 3).
 
     Gatys (2016, eq. 3) does not divide, and scales the squared distance instead: E = |ΔG|² / 4 for this G.
     """

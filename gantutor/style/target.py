@@ -57,8 +57,8 @@ class Style:
         return cls({size: {k: (between(size, k, 0), between(size, k, 1)) for k in levels[size]} for size in levels})
 
     def at(self, size):
-        """The statistics for painting at this short side: those of the nearest size at hand."""
-        return self.levels[min(self.levels, key=lambda known: abs(known - size))]
+        """The statistics for painting at this short side: those of the nearest size at hand, the smaller of two."""
+        return self.levels[min(self.levels, key=lambda known: (abs(known - size), known))]
 
     def to(self, device):
         """The same style on a device."""

@@ -102,10 +102,12 @@ def test_nothing_to_mix():
         Style.mixed([], [])
 
 
-@pytest.mark.parametrize(("side", "nearest"), [(16, 32), (32, 32), (47, 32), (49, 64), (64, 64), (1000, 64)])
+@pytest.mark.parametrize(("side", "nearest"), [(16, 32), (32, 32), (47, 32), (48, 32), (49, 64), (64, 64), (1000, 64)])
 def test_at_gives_the_nearest_size(network, side, nearest):
     known = style(network, 0)
     assert known.at(side) is known.levels[nearest]
+    turned = Style(dict(reversed(known.levels.items())))
+    assert turned.at(side) is known.levels[nearest]
 
 
 def test_to_a_device(network):

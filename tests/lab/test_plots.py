@@ -1,0 +1,69 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gantutor.lab import plots
+from gantutor.personal.clusters import Clusters
+
+
+def pixels(figure):
+    """What a notebook would show, as an array."""
+    return np.asarray(Image.open(io.BytesIO(figure._repr_jpeg_())).convert("RGB")) / 255
+
+
+def test_picture_row_shows_the_pictures_in_order_at_one_height():
+    red, blue = torch.zeros(2, 1, 3, 20, 40).unbind()
+    red[:, 0], blue[:, 2] = 1, 1
+    shown = pixels(plots.picture_row([red, blue[..., :20]], ["a", "b"]))
+    is_red = (shown[..., 0] > 0.8) & (shown[..., 2] < 0.2)
+    is_blue = (shown[..., 2] > 0.8) & (shown[..., 0] < 0.2)
+    assert np.nonzero(is_red)[1].max() < np.nonzero(is_blue)[1].min()
+    height_red, height_blue = (np.ptp(np.nonzero(mask)[0]) for mask in (is_red, is_blue))
+    width_red, width_blue = (np.ptp(np.nonzero(mask)[1]) for mask in (is_red, is_blue))
+    assert abs(height_red - height_blue) <= 2
+    assert width_red / width_blue == pytest.approx(2, rel=0.05)
+
+
+def test_contact_sheet_has_a_row_for_each_style_with_the_medoid_first():
+    greys = [0.1, 0.2, 0.3, 0.8, 0.9]
+    pictures = [torch.full((1, 3, 30, 40), grey) for grey in greys]
+    clusters = Clusters(np.array([0, 0, 0, 1, 1]), [1, 4], [0.5, None], {})
+    figure = plots.contact_sheet(pictures, clusters)
+    rows = np.array(figure.axes).reshape(2, -1)
+    first = [row[0].images[0].get_array()[0, 0, 0] for row in rows]
+    assert first == pytest.approx([0.2, 0.9], abs=0.01)
+    assert [sum(bool(axes.images) for axes in row) for row in rows] == [3, 2]
+    titles = [row[0].get_title(loc="left") for row in rows]
+    assert titles == ["style 1: 3 of 5 pictures, tightness 0.50", "style 2: 2 of 5 pictures"]
+
+
+def test_palette_runs_along_the_main_axis_from_dark_to_light():
+    mean = torch.tensor([0.5, 0.4, 0.3])
+    axis = torch.tensor([-2.0, -1.0, 0.0]) / 5**0.5
+    colours = plots.palette(mean, 0.01 * torch.outer(axis, axis) + 1e-4 * torch.eye(3))
+    brightness = colours.sum(1)
+    assert (np.diff(brightness) > 0).all()
+    steps = np.diff(colours, axis=0)
+    assert np.allclose(steps, steps[0], atol=1e-5)
+    assert steps[0][0] / steps[0][1] == pytest.approx(2, rel=0.01)
+
+
+def test_saved_figures_are_whole_or_not_there(tmp_path, monkeypatch):
+    figure = plots.Drawing(figsize=(1, 1))
+    figure.subplots().plot([0, 1])
+    plots.save(figure, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as drawn:
+        assert drawn.size == (110, 110)
+    assert Image.open(io.BytesIO(figure._repr_png_())).format == "PNG"
+
+    def fail(path, **_):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(KeyboardInterrupt):
+        plots.save(figure, tmp_path / "b.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
