@@ -4,7 +4,7 @@
 
 FILE holds SqueezeNet 1.1's ImageNet features. With a folder of photos the first 900 fit the heads and the last
 100, which the features never saw, judge; without one the bundled photos serve for identity, and variance is left out.
-Prints every figure; writes the portraits to benchmarks/results/portraits.png.
+Prints every figure; writes the portraits to benchmarks/results/portraits_teacher.jpg and portraits_bundled.jpg.
 """
 
 import argparse
@@ -125,7 +125,7 @@ def portraits(networks, judge, size):
                     faces.append(judge.content(*(p[..., top:bottom, left:right] for p in (state.image, photo))))
                 row.append(resize(state.image, 256))
             rows.append(torch.cat(row))
-        save_image(image_grid(torch.cat(rows), len(STYLES) + 1), RESULTS / f"portraits_{which}.png")
+        save_image(image_grid(torch.cat(rows), len(STYLES) + 1), RESULTS / f"portraits_{which}.jpg")
         report[which] = [np.mean(x) for x in (styles, contents, faces)] + [np.median(seconds)]
         by_style = "  ".join(f"{f} {np.mean(styles[i :: len(STYLES)]):.2f}" for i, f in enumerate(STYLES))
         print(f"  {which:8} style {report[which][0]:.3f} of the photo's ({by_style})")

@@ -23,9 +23,11 @@ def learn(arguments):
     from .style.features import load_features
 
     output = Path(arguments.output)
-    sheet = output.with_suffix(".png")
-    images.check_writable(output, [".safetensors"])  # with .png the contact sheet would replace it
+    sheet = output.with_suffix(".sheet.png")
+    images.check_writable(output, [".safetensors"])
     images.check_writable(sheet)
+    if Path(arguments.folder).resolve() in sheet.resolve().parents:
+        raise InputError(f"{output} lies among the liked pictures, and its contact sheet would be one: choose another place")
     network = load_features(arguments.features, device())
     pictures, paths, skipped = datasets.load_folder(arguments.folder, SIZE)
     for sentence in skipped:
@@ -62,7 +64,7 @@ def summary(style):
 
 def paint(arguments):
     """Paint a photo in a style from a style file, or in that of a single picture."""
-    from . import datasets, images
+    from . import images
     from .lab import progress
     from .personal.file import PersonalStyle
     from .runtime import device
@@ -78,7 +80,9 @@ def paint(arguments):
     if arguments.style is not None and arguments.mix:
         raise InputError("--style and --mix exclude each other: leave one out")
     source = Path(arguments.style_file)
-    if source.suffix.lower() in datasets.SUFFIXES:
+    if source.is_dir():
+        raise InputError(f"{source} is a folder: make a style file of it with `gantutor learn {source} -o FILE`")
+    if source.suffix.lower() in images.SUFFIXES:
         if arguments.style is not None or arguments.mix:
             raise InputError(
                 f"{source} is one picture with one style: leave out --style and --mix, or give a style file"
@@ -142,6 +146,10 @@ def train_features(arguments):
 
     output = images.check_writable(arguments.output, [".safetensors"])  # before hours of work
     checkpoint = output.with_suffix(".checkpoint.safetensors")
+    command = f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name}"
+    for option in ("limit", "paintings", "steps", "seed"):
+        if getattr(arguments, option) is not None:
+            command += f" --{option} {getattr(arguments, option)}"
     teacher = features.load_teacher(arguments.teacher)
     paths = datasets.list_images(arguments.photos)[: arguments.limit]
     families = [name for name in painters.FAMILIES if name not in painters.HELD_OUT]
@@ -150,13 +158,10 @@ def train_features(arguments):
     pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
     run = distil.Distillation(pictures, teacher, arguments.seed, arguments.steps, device=device())
     if checkpoint.exists():
-        state = features.read_tensors(checkpoint)[0]
-        try:
-            run.load_state_dict(state)
-        except (KeyError, RuntimeError, ValueError):
-            raise InputError(f"{checkpoint} is of another kind of run: move it away to start anew") from None
-        if run.done >= run.steps:
-            raise InputError(f"{checkpoint} has done {run.done} steps: say more --steps, or move it away")
+        state, metadata = features.read_tensors(checkpoint)
+        if metadata.get("command") != command:
+            raise InputError(f"{checkpoint} is not of this run ({metadata.get('command')}): repeat that, or move it away")
+        run.load_state_dict(state)
         print(f"going on from step {run.done} in {checkpoint}")
     bar = tqdm(run, desc="distilling", total=run.steps, initial=run.done, unit="step", mininterval=5)
     smooth = None
@@ -165,12 +170,8 @@ def train_features(arguments):
         smooth = now if smooth is None else smooth.lerp(now, 0.01)
         if run.done % 100 == 0:
             bar.set_postfix_str(" ".join(f"{share:.3f}" for share in smooth.tolist()))
-        if run.done % CHECKPOINT_EVERY == 0:
-            features.write_tensors(run.state_dict(), checkpoint, {})
-    command = f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name}"
-    for option in ("limit", "paintings", "steps", "seed"):
-        if getattr(arguments, option) is not None:
-            command += f" --{option} {getattr(arguments, option)}"
+        if run.done % CHECKPOINT_EVERY == 0 and run.done < run.steps:
+            features.write_tensors(run.state_dict(), checkpoint, {"command": command})
     record = {
         "command": command,
         "photos": len(paths),
@@ -234,7 +235,7 @@ def parser():
     add("--style", type=int, metavar="N", help="which style of the file, counted from 1 (default: the first)")
     add("--mix", type=weights, metavar="W,W,…", help="mix all styles of the file with these weights, such as 0.7,0.3")
     add("--size", type=number(int, 32, 4096), default=256, help="short side of the result in px (default 256)")
-    add("--strength", type=number(float, 0, 10), default=1.0, help="weight of the style: 0 is the photo, 1 the default")
+    add("--strength", type=number(float, 0, 10), default=1.0, help="weight of the style against the content (default 1)")
     add("--features", help="must be those of the style file; for a picture: bundled (default), vgg19 or a file")
 
     add = command("inspect", inspect).add_argument
@@ -257,11 +258,18 @@ def parser():
 
 def main(argv=None):
     """Run the command line. Bad input: one sentence on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
     try:
         arguments = parser().parse_args(argv)
         return arguments.run(arguments) or 0
     except InputError as error:
         print(f"gantutor: {error}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or "memory" in str(error)):
+            raise
+        print("gantutor: the memory does not suffice: use a smaller --size, or fewer pictures", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("gantutor: stopped", file=sys.stderr)

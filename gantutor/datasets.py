@@ -1,6 +1,5 @@
 """Pictures from folders, from the package's own data, and from the painters."""
 
-import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,8 +10,6 @@ import torch
 from . import images
 from .errors import InputError
 from .painters import paint
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def bundled(name):
@@ -33,7 +30,7 @@ def list_images(folder):
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in images.SUFFIXES
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -72,7 +69,7 @@ def paintings(paths, families, count, seed, size=256):
     Deterministic from the seed. Runs on all cores; a generator, so that a caller can show progress.
     """
     tasks = [(paths, families[number % len(families)], seed, number, size) for number in range(count)]
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         yield from pool.map(painting, tasks, chunksize=4)
 
 

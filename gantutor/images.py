@@ -21,6 +21,7 @@ from .runtime import first_line
 MAX_PIXELS = 128_000_000  # of one picture: half a gigabyte as bytes, three times that as floats
 # Only what is decoded by libraries inside Pillow: its EPS reader, for one, starts an interpreter on the file.
 READABLE = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2", ".ppm"}  # of READABLE
 WRITABLE = {  # suffix: Pillow's format and options, the lossy ones with little loss and full colour resolution
     ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),

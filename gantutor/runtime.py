@@ -9,7 +9,7 @@ from .errors import InputError
 
 
 def device():
-    """The device to compute on: $GANTUTOR_DEVICE if set, else a CUDA GPU, an Apple GPU, or the CPU."""
+    """The device to compute on: $GANTUTOR_DEVICE if set, else a CUDA GPU, or the CPU."""
     wanted = os.environ.get("GANTUTOR_DEVICE")
     if wanted:
         try:
@@ -20,7 +20,7 @@ def device():
         return torch.device(wanted)
     if torch.cuda.is_available():
         return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device("cpu")
 
 
 def fast_bfloat16(device):

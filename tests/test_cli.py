@@ -53,7 +53,7 @@ def refuses(capsys, folder, arguments, *words):
 def test_learn_finds_the_styles_and_draws_them(style_file, liked):
     personal = PersonalStyle.load(style_file)
     assert personal.counts == [5, 3]
-    sheet = load_image(style_file.with_suffix(".png"))
+    sheet = load_image(style_file.with_suffix(".sheet.png"))
     assert min(sheet.shape[2:]) > 200 and sheet.std() > 0.05
 
 
@@ -132,7 +132,7 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
     from torchvision.models import squeezenet1_1
 
     from gantutor.style import distil
-    from gantutor.style.features import load_features, read_tensors
+    from gantutor.style.features import load_features
 
     teacher, photos, out = tmp_path / "teacher.safetensors", tmp_path / "photos", tmp_path / "features.safetensors"
     save_file({k: v for k, v in squeezenet1_1().state_dict().items() if k.startswith("features")}, teacher)
@@ -141,20 +141,8 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
         noise = torch.rand(1, 3, 100, 110, generator=torch.Generator().manual_seed(number))
         save_image(noise, photos / f"{number}.png")
     monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 2)
-    arguments = [
-        "train",
-        "features",
-        "--photos",
-        photos,
-        "--teacher",
-        teacher,
-        "-o",
-        out,
-        "--paintings",
-        0,
-        "--steps",
-        3,
-    ]
+    arguments = ["train", "features", "--photos", photos, "--teacher", teacher, "-o", out, "--paintings", 0]
+    arguments += ["--steps", 3]
     arguments = [str(a) for a in arguments]
 
     step, calls = distil.Distillation.step, []
@@ -168,16 +156,13 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
     monkeypatch.setattr(distil.Distillation, "step", stopped)
     assert cli.main(arguments) == 130
     assert not out.exists() and out.with_suffix(".checkpoint.safetensors").exists()
-    saved, _ = read_tensors(out.with_suffix(".checkpoint.safetensors"))
+    assert cli.main([*arguments, "--seed", "1"]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]  # after the bars
+    assert "not of this run" in last and "--steps 3 --seed 0" in last
     assert cli.main(arguments) == 0
     assert calls == [0, 1, 2, 2]
     assert "going on from step 2" in capsys.readouterr().out
     assert not out.with_suffix(".checkpoint.safetensors").exists()
-    for state, words in (({"x": torch.ones(1)}, ["another kind of run"]), (saved, ["2 steps", "--steps"])):
-        save_file(state, out.with_suffix(".checkpoint.safetensors"))
-        assert cli.main([*arguments[:-1], "2"]) == 2
-        last = capsys.readouterr().err.strip().splitlines()[-1]  # after the bars
-        assert all(word in last for word in words), last
     refuses(capsys, tmp_path, [*arguments, "-o", tmp_path / "missing" / "f.safetensors"], "missing")
     features = load_features(str(out))(torch.rand(1, 3, 32, 32), ["relu5_2"])
     assert features["relu5_2"].isfinite().all()
@@ -238,8 +223,29 @@ def test_what_is_painted_is_not_overwritten(tmp_path, capsys, style_file, liked,
     assert photo.read_bytes() == before
 
 
-def test_a_style_file_does_not_take_its_contact_sheets_name(tmp_path, capsys, liked):
+def test_where_a_style_file_cannot_go(tmp_path, capsys, liked):
     refuses(capsys, tmp_path, ["learn", liked, "-o", tmp_path / "style.png"], "style.png", ".safetensors")
+    refuses(capsys, liked, ["learn", liked, "-o", liked / "a.safetensors"], "among the liked pictures")
+
+
+def test_a_folder_is_no_style(tmp_path, capsys, liked, photo):
+    refuses(capsys, tmp_path, ["paint", liked, photo, "-o", tmp_path / "out.png"], "is a folder", "gantutor learn")
+
+
+def test_lack_of_memory_is_one_sentence_and_other_faults_are_raised(tmp_path, capsys, style_file, photo, monkeypatch):
+    from gantutor.style import optimise
+
+    def fails(message):
+        def fail(*_, **__):
+            raise RuntimeError(message)
+
+        return fail
+
+    monkeypatch.setattr(optimise, "total_variation", fails("DefaultCPUAllocator: can't allocate memory"))
+    refuses(capsys, tmp_path, ["paint", style_file, photo, "-o", tmp_path / "out.png"], "--size")
+    monkeypatch.setattr(optimise, "total_variation", fails("a fault of ours"))
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        cli.main(["paint", str(style_file), str(photo), "-o", str(tmp_path / "out.png")])
 
 
 def test_style_file_cut_short_or_of_another_kind(tmp_path, capsys, style_file, photo):
@@ -292,7 +298,7 @@ def test_doctor_names_what_is_missing(capsys, monkeypatch):
     from gantutor.lab import doctor
 
     monkeypatch.setattr(doctor, "NEEDED", ("no-such-package",))
-    monkeypatch.setattr(doctor, "load_features", lambda name: json.loads("{"))
+    monkeypatch.setattr(doctor, "load_features", lambda *_: json.loads("{"))
     assert cli.main(["doctor"]) == 1
     printed = capsys.readouterr().out
     assert "BAD no-such-package is missing" in printed and "BAD self-test failed" in printed

@@ -66,7 +66,8 @@ def machine():
     """Device, threads and profile."""
     try:
         where = device()
-        name = torch.cuda.get_device_name(where) if where.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
+        names = {"cuda": torch.cuda.get_device_name, "cpu": lambda _: f"{torch.get_num_threads()} threads"}
+        name = names.get(where.type, str)(where)
         precision = "bfloat16 is fast here" if fast_bfloat16(where) else "float32"
         yield Finding(f"device {where}: {name}, {precision}; profile {profile()}")
     except InputError as error:
@@ -89,9 +90,9 @@ def vgg19_at_hand():
 def self_test():
     """Paint a thumbnail: the style distance must fall."""
     try:
-        network = load_features("bundled")
-        photo = load_image(bundled("photos/astronaut.jpg"), 64)
-        style = Style.of(network, [load_image(bundled("liked/01.jpg"), 64)], sizes=(64,))
+        network = load_features("bundled", device())
+        photo, liked = (load_image(bundled(n), 64).to(device()) for n in ("photos/astronaut.jpg", "liked/01.jpg"))
+        style = Style.of(network, [liked], sizes=(64,))
         states = list(optimise(network, photo, style, 64))
         good = states[-1].style < 0.8 * states[0].style
         return Finding(f"self-test: style distance from {states[0].style:.2f} to {states[-1].style:.2f}", good)

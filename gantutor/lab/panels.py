@@ -5,7 +5,6 @@ A panel is made of ipywidgets' Image and HTML alone, so it works in JupyterLab a
 
 import base64
 import html
-import io
 
 import ipywidgets as widgets
 import torch
@@ -15,6 +14,7 @@ from .. import images
 from ..errors import InputError
 from ..runtime import first_line
 from . import view
+from .plots import encoded
 
 
 class Panel(widgets.VBox):
@@ -91,9 +91,7 @@ class Panel(widgets.VBox):
 def png(picture):
     """PNG bytes of a matplotlib Figure, an image tensor (1, 3, H, W) or PNG bytes."""
     if isinstance(picture, Figure):
-        buffer = io.BytesIO()
-        picture.savefig(buffer, format="png", metadata={"Software": None})  # no version: the same bytes everywhere
-        return buffer.getvalue()
+        return encoded(picture, format="png", metadata={"Software": None})  # no version: the same bytes everywhere
     if isinstance(picture, torch.Tensor):
         return images.encode_png(picture)
     if isinstance(picture, bytes) and picture.startswith(b"\x89PNG"):

@@ -202,4 +202,4 @@ def rows(features):
 
 def with_bias(x):
     """Rows with a last column of ones."""
-    return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
+    return torch.cat([x, x.new_ones(len(x), 1)], 1)

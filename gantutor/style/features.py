@@ -85,7 +85,10 @@ def load_student(path):
     state, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path} does not hold features for this version: make it with `gantutor train features`")
+    if not all(tensor.isfinite().all() for tensor in state.values()):
+        raise InputError(f"{path} holds NaN or infinite weights: train or download it again")
     network = VGG(BUNDLED_WIDTHS, "average", "reflect")
+    network.content_layers = ("relu3_2", "relu4_3")  # the shallower one keeps faces
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except RuntimeError:

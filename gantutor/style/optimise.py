@@ -10,7 +10,7 @@ from .losses import ContentLoss, MomentLoss, total_variation
 from .statistics import match_palette
 from .target import PIXELS
 
-LEVELS = ((64, 60), (128, 80), (256, 50))  # short side in px, Adam steps there
+LEVELS = ((64, 60), (128, 80), (256, 40))  # short side in px, Adam steps there
 REFERENCE = 256  # px; at coarser sizes style weighs more, as large shapes are set there and details come back later
 FINEST_STEPS = 40  # at each doubling beyond the last level
 
@@ -43,7 +43,7 @@ def total_steps(size):
     return sum(steps for _, steps in levels(size))
 
 
-def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=2.0, smooth=0.3, rate=0.03):
+def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.5, smooth=0.3, rate=0.03):
     """Paint a photo (1, 3, H, W) in a `Style`; yields a `PaintState` after every step, the last at the wanted size.
 
     Minimises alpha · content + beta · style + smooth · total variation with Adam. Content is compared on

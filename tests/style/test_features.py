@@ -281,3 +281,12 @@ def test_fingerprint_changes_with_one_weight(student):
         student.convolutions()[3].bias[2] += 1e-6
     assert fingerprint(student) != before
     assert len(before) == 16
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    network = VGG(BUNDLED_WIDTHS, "average", "reflect")
+    with torch.no_grad():
+        network.convolutions()[0].weight[0, 0, 0, 0] = torch.nan
+    save_student(network, tmp_path / "nan.safetensors", {})
+    with pytest.raises(InputError, match=r"nan\.safetensors holds NaN"):
+        load_features(str(tmp_path / "nan.safetensors"))

@@ -68,6 +68,17 @@ def test_states_count_up_and_end_at_the_size(small, photo, painted):
     assert state.image.shape == (1, 3, round(size * 64 / 48), size)
 
 
+def test_each_level_has_the_statistics_of_its_size(small, photo, painted):
+    class Watched(Style):
+        def at(self, size):
+            asked.append(size)
+            return super().at(size)
+
+    asked, style = [], Watched(Style.of(small, [painted]).levels)
+    last(optimise(small, photo, style, 70))
+    assert asked == [side for side, _ in levels(70)]
+
+
 def test_style_comes_nearer(photo, painted):
     """Much nearer than the photo, and nearer than its palette alone brings it, with which painting starts."""
     network = load_features()
