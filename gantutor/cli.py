@@ -27,7 +27,9 @@ def learn(arguments):
     images.check_writable(output, [".safetensors"])
     images.check_writable(sheet)
     if Path(arguments.folder).resolve() in sheet.resolve().parents:
-        raise InputError(f"{output} lies among the liked pictures, and its contact sheet would be one: choose another place")
+        raise InputError(
+            f"{output} lies among the liked pictures, and its contact sheet would be one: choose another place"
+        )
     network = load_features(arguments.features, device())
     pictures, paths, skipped = datasets.load_folder(arguments.folder, SIZE)
     for sentence in skipped:
@@ -160,7 +162,9 @@ def train_features(arguments):
     if checkpoint.exists():
         state, metadata = features.read_tensors(checkpoint)
         if metadata.get("command") != command:
-            raise InputError(f"{checkpoint} is not of this run ({metadata.get('command')}): repeat that, or move it away")
+            raise InputError(
+                f"{checkpoint} is not of this run ({metadata.get('command')}): repeat that, or move it away"
+            )
         run.load_state_dict(state)
         print(f"going on from step {run.done} in {checkpoint}")
     bar = tqdm(run, desc="distilling", total=run.steps, initial=run.done, unit="step", mininterval=5)
@@ -235,7 +239,9 @@ def parser():
     add("--style", type=int, metavar="N", help="which style of the file, counted from 1 (default: the first)")
     add("--mix", type=weights, metavar="W,W,…", help="mix all styles of the file with these weights, such as 0.7,0.3")
     add("--size", type=number(int, 32, 4096), default=256, help="short side of the result in px (default 256)")
-    add("--strength", type=number(float, 0, 10), default=1.0, help="weight of the style against the content (default 1)")
+    add(
+        "--strength", type=number(float, 0, 10), default=1.0, help="weight of the style against the content (default 1)"
+    )
     add("--features", help="must be those of the style file; for a picture: bundled (default), vgg19 or a file")
 
     add = command("inspect", inspect).add_argument

@@ -26,7 +26,7 @@ class Sheet(Figure):
     """A Figure that shows itself as JPEG: photos and paintings, whose PNGs would make notebooks heavy."""
 
     def _repr_jpeg_(self):
-        return encoded(self, format="jpeg", pil_kwargs={"quality": 88})
+        return encoded(self, format="jpeg", pil_kwargs={"quality": 82})
 
 
 def encoded(figure, **options):
