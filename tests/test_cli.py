@@ -271,7 +271,12 @@ def test_bad_mix_strength_size_and_features(tmp_path, capsys, style_file, photo)
     refuses(capsys, tmp_path, [*start, "--size", "8"], "--size", "between 32 and 4096")
     refuses(capsys, tmp_path, [*start, "--features", "vgg19"], "bundled features")
     refuses(capsys, tmp_path, [*start, "--style", "1", "--mix", "1,1"], "--mix")
-    refuses(capsys, tmp_path, ["learn", tmp_path, "-o", tmp_path / "a.safetensors", "--features", "vgg7"], "vgg7")
+    refuses(
+        capsys,
+        tmp_path,
+        ["learn", photo.parent / "nowhere", "-o", tmp_path / "a.safetensors", "--features", "vgg7"],
+        "vgg7",
+    )
 
 
 def test_an_interrupted_paint_leaves_the_old_picture(style_file, photo, tmp_path, monkeypatch, capsys):
