@@ -26,6 +26,9 @@ NEEDED = (
     "scikit-image",
     "scipy",
     "safetensors",
+    "tqdm",
+    "accelerate",
+    "torchmetrics",
 )
 FOR_NOTEBOOKS = ("jupyterlab", "ipywidgets", "nbval")
 
