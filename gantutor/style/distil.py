@@ -19,7 +19,8 @@ WARM_UP = 50  # steps
 class Muon(torch.optim.Optimizer):
     """Momentum orthogonalised by Newton-Schulz (Jordan et al. 2024), for convolutions flattened to matrices.
 
-    torch.optim.Muon takes matrices alone. On this task it reached in 500 steps what AdamW needed 2,000 for.
+    torch.optim.Muon takes matrices alone. One trial each, some 550 steps of 32 crops of 64 px, one learning rate:
+    unexplained on held-out photos .11 .39 .59 .80 with Muon, .21 .56 .75 .91 with AdamW.
     """
 
     def __init__(self, parameters, lr, momentum=0.95):
