@@ -5,6 +5,7 @@ alpha · content + beta · style (Gatys 2016, eq. 7).
 """
 
 from torch import nn
+from torch.nn import functional as F
 
 from .statistics import gram_matrix, mean_and_covariance
 
@@ -18,7 +19,7 @@ class ContentLoss(nn.Module):
         self.register_buffer("scale", self.target.square().mean() + 1e-8)
 
     def forward(self, features):
-        return (features - self.target).square().mean() / self.scale
+        return F.mse_loss(features, self.target) / self.scale
 
 
 class GramLoss(nn.Module):

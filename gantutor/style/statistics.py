@@ -22,10 +22,27 @@ def mean_and_covariance(features):
 
     Centred, unlike the Gram matrix: the strong mean does not drown the correlations.
     """
-    x = positions(features)
-    mean = x.mean(1)
-    # the moments rather than the centred maps: no copy of the maps, forward or backward
-    return mean, x.mT @ x / x.shape[1] - mean[:, :, None] * mean[:, None, :]
+    mean, second = Moments.apply(positions(features))
+    return mean, second - mean[:, :, None] * mean[:, None, :]
+
+
+class Moments(torch.autograd.Function):
+    """First and second moment of rows (N, P, C): (N, C) and (N, C, C).
+
+    Autograd's own backward pass would walk through the rows six times; one matrix product does.
+    """
+
+    @staticmethod
+    def forward(context, rows):
+        context.save_for_backward(rows)
+        return rows.mean(1), rows.mT @ rows / rows.shape[1]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context, mean, second):
+        (rows,) = context.saved_tensors
+        count = rows.shape[1]
+        return torch.baddbmm(mean[:, None] / count, rows, (second + second.mT) / count)
 
 
 def positions(features):

@@ -1,0 +1,1 @@
+"""Generative adversarial networks: losses, penalties, metrics, and the loop that trains them."""

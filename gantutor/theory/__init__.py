@@ -1,0 +1,1 @@
+"""What can be computed exactly: distributions with known densities, divergences, and the dynamics of small games."""
