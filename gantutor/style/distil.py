@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..runtime import fast_bfloat16
 from .networks import BUNDLED_WIDTHS, VGG
 
-TAPS = {"relu2_1": "conv1", "relu3_2": "fire3", "relu4_3": "fire5", "relu5_2": "fire7"}  # student layer: teacher layer
+TAPS = {"relu2_2": "conv1", "relu3_2": "fire3", "relu4_3": "fire5", "relu5_2": "fire7"}  # student layer: teacher layer
 WARM_UP = 50  # steps
 
 

@@ -6,7 +6,7 @@ from torch import nn
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 VGG19_WIDTHS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
-BUNDLED_WIDTHS = ((), (64,), (96, 96), (128, 128, 128), (160, 160))
+BUNDLED_WIDTHS = ((24, 24), (48, 48), (96, 96), (128, 128, 128), (160, 160))
 
 
 class FeatureNetwork(nn.Module):
@@ -44,9 +44,7 @@ class VGG(FeatureNetwork):
     """Stages of 3x3 convolutions with ReLU, pooling between the stages (Simonyan and Zisserman 2015).
 
     Layer `relu4_1` is the first of stage 4, whose stride is 8. `pool` is "average" (smoother gradients,
-    Gatys 2016) or "max" (what VGG-19 was trained with); `padding` is that of nn.Conv2d. If the first stage
-    is empty, stage 2 begins with one 4x4 convolution of stride 2: no map has the picture's full size, which
-    saves half of the time, and as the stride divides the kernel, gradients have no checkerboard (Odena 2016).
+    Gatys 2016) or "max" (what VGG-19 was trained with); `padding` is that of nn.Conv2d.
     """
 
     def __init__(self, widths, pool, padding, mean=IMAGENET_MEAN, deviation=IMAGENET_DEVIATION):
@@ -55,17 +53,15 @@ class VGG(FeatureNetwork):
         self.steps, incoming = nn.ModuleList(), 3
         for stage, stage_widths in enumerate(widths, start=1):
             for number, width in enumerate(stage_widths, start=1):
-                strided = not self.layers and stage == 2
-                step = [pooling(2)] if number == 1 and self.layers else []
-                kernel, stride = (4, 2) if strided else (3, 1)
-                step += [nn.Conv2d(incoming, width, kernel, stride, padding=1, padding_mode=padding), nn.ReLU()]
+                step = [pooling(2)] if stage > 1 and number == 1 else []
+                step += [nn.Conv2d(incoming, width, 3, padding=1, padding_mode=padding), nn.ReLU()]
                 name = f"relu{stage}_{number}"
                 self.layers.append(name)
                 self.stride[name], self.channels[name] = 2 ** (stage - 1), width
                 self.steps.append(nn.Sequential(*step))
                 incoming = width
-        self.style_layers = tuple(f"relu{stage}_{len(those)}" for stage, those in enumerate(widths, start=1) if those)
-        self.content_layers = (f"relu4_{len(widths[3])}",)
+        self.style_layers = tuple(f"relu{stage}_{len(those)}" for stage, those in enumerate(widths, start=1))
+        self.content_layers = (self.style_layers[3],)
 
     def convolutions(self):
         """The convolutions in order."""
