@@ -4,7 +4,7 @@
 
 FILE holds SqueezeNet 1.1's ImageNet features. With a folder of photos the first 900 fit the heads and the last
 100, which the features never saw, judge; without one the bundled photos serve for identity, and variance is left out.
-Prints every figure; writes the portraits to benchmarks/results/portraits_teacher.jpg and portraits_bundled.jpg.
+Prints every figure; writes the portraits to benchmarks/results/portraits_{teacher,bundled,bundled_bold}.jpg.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from gantutor.style.target import Style
 RESULTS = Path(__file__).parent / "results"
 PER_FAMILY, COLLECTIONS, SEEDS = 12, 3, 10
 STYLES = ("oil", "hatching", "stained_glass", "ukiyo_e")
+BOLD = 4  # strength at which stained glass has cells, and faces go
 FACE = (40, 104, 84, 148)  # top, bottom, left, right of the astronaut's face at 256 px
 
 
@@ -95,15 +96,15 @@ def best_match(found, members):
     return max(2 * np.sum((found == c) & members) / (np.sum(found == c) + members.sum()) for c in np.unique(found))
 
 
-def portraits(networks, judge, size):
-    """4 photos x 4 styles by each network, judged; the sheet; medians over the sixteen and ratios to the teacher."""
+def portraits(runs, judge, size):
+    """4 photos x 4 styles by each (network, strength), judged; the sheet; medians of sixteen, ratios to the teacher."""
     names = ("astronaut", "cat", "temple", "rocket")
     photos = {n: centre_crop(load_image(bundled(f"photos/{n}.jpg"), size)) for n in names}
     source = centre_crop(load_image(bundled("photos/flower.jpg"), 256))
     paintings = {family: paint(source, family, seed=3) for family in STYLES}
     RESULTS.mkdir(exist_ok=True)
     report = {}
-    for which, network in networks.items():
+    for which, (network, strength) in runs.items():
         rows, styles, contents, seconds, faces = (
             [torch.cat([torch.ones(1, 3, 256, 256), *paintings.values()])],
             [],
@@ -115,7 +116,7 @@ def portraits(networks, judge, size):
             row = [resize(photo, 256)]
             for painting in paintings.values():
                 start = time.perf_counter()
-                for state in optimise(network, photo, Style.of(network, [painting]), size):
+                for state in optimise(network, photo, Style.of(network, [painting]), size, strength):
                     pass
                 seconds.append(time.perf_counter() - start)
                 styles.append(judge.style(state.image, painting) / judge.style(photo, painting))
@@ -128,12 +129,13 @@ def portraits(networks, judge, size):
         save_image(image_grid(torch.cat(rows), len(STYLES) + 1), RESULTS / f"portraits_{which}.jpg")
         report[which] = [np.mean(x) for x in (styles, contents, faces)] + [np.median(seconds)]
         by_style = "  ".join(f"{f} {np.mean(styles[i :: len(STYLES)]):.2f}" for i, f in enumerate(STYLES))
-        print(f"  {which:8} style {report[which][0]:.3f} of the photo's ({by_style})")
+        print(f"  {which:12} style {report[which][0]:.3f} of the photo's ({by_style})")
         _, content, face, median = report[which]
-        print(f"  {'':8} content {content:.3f}, on the astronaut's face {face:.3f}, {median:.1f} s")
-    (s, c, f, t), (s0, c0, f0, t0) = report["bundled"], report["teacher"]
-    print(f"  bundled against teacher: {(1 - s) / (1 - s0):.2f} of the fall in style distance, content x {c / c0:.2f},")
-    print(f"  face x {f / f0:.2f}, time x {t / t0:.2f}")
+        print(f"  {'':12} content {content:.3f}, on the astronaut's face {face:.3f}, {median:.1f} s")
+    s0, c0, f0, t0 = report.pop("teacher")
+    for which, (s, c, f, t) in report.items():
+        print(f"  {which} against teacher: {(1 - s) / (1 - s0):.2f} of the fall in style distance,")
+        print(f"  content x {c / c0:.2f}, face x {f / f0:.2f}, time x {t / t0:.2f}")
 
 
 def main():
@@ -154,7 +156,8 @@ def main():
         identity(networks, paths[900:] if paths else list_images(bundled("photos")))
     if "portraits" in wanted:
         print("portraits: 4 photos x 4 styles, judged on fire4, fire6, fire8, which neither optimised")
-        portraits({"teacher": teacher, "bundled": student}, Judge(teacher), options.size)
+        runs = {"teacher": (teacher, 1), "bundled": (student, 1), "bundled_bold": (student, BOLD)}
+        portraits(runs, Judge(teacher), options.size)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from gantutor.style.features import load_features
 from gantutor.style.optimise import optimise
 
 SIZE = 320
+STRENGTH = 2  # bold enough to be seen at this size
 
 if __name__ == "__main__":
     network = load_features("bundled")
@@ -17,7 +18,7 @@ if __name__ == "__main__":
     photo = load_image(bundled("photos/astronaut.jpg"), SIZE)
     pictures, titles = [photo], ["a photo"]
     for number in range(1, len(personal.styles) + 1):
-        for state in optimise(network, photo, personal.style(number), SIZE):
+        for state in optimise(network, photo, personal.style(number), SIZE, STRENGTH):
             pass
         pictures.append(state.image)
         titles.append(f"in style {number} of data/liked")

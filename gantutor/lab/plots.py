@@ -86,7 +86,8 @@ def style_card(personal, size=128):
     figure = Sheet(figsize=(2.3 * count, 3.0), layout="constrained")
     rows = figure.subplots(2, count, squeeze=False, height_ratios=(6, 1))
     for number, (style, share) in enumerate(zip(personal.styles, personal.shares, strict=True)):
-        noise = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(number))
+        coarse = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(number))
+        noise = resize(coarse, size)  # no finer than optimise starts: it keeps finer details
         for state in optimise(network, noise, style, size, alpha=0):
             texture = state.image
         show(rows[0, number], texture)

@@ -10,9 +10,9 @@ from .losses import ContentLoss, MomentLoss, total_variation
 from .statistics import match_palette
 from .target import PIXELS
 
-LEVELS = ((64, 60), (128, 80), (256, 40))  # short side in px, Adam steps there
+LEVELS = ((64, 60), (128, 60), (256, 30))  # short side in px, Adam steps there
 REFERENCE = 256  # px; at coarser sizes style weighs more, as large shapes are set there and details come back later
-FINEST_STEPS = 40  # at each doubling beyond the last level
+FINEST_STEPS = 30  # at each doubling beyond the last level
 
 
 @dataclass
@@ -43,13 +43,15 @@ def total_steps(size):
     return sum(steps for _, steps in levels(size))
 
 
-def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.5, smooth=0.3, rate=0.03):
+def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4, smooth=0.9, rate=0.03):
     """Paint a photo (1, 3, H, W) in a `Style`; yields a `PaintState` after every step, the last at the wanted size.
 
     Minimises alpha · content + beta · style + smooth · total variation with Adam. Content is compared on
     the network's content layers, style on its style layers and on the pixels. It starts from the photo in
-    the style's colours at a coarse size, where large shapes are cheap, and doubles the size. `size` is the
-    short side in px; `strength` scales beta, and below 1 leaves the photo some of its own colours at the start.
+    the style's colours at a coarse size, where large shapes are cheap, and doubles the size: what has changed
+    so far is laid over the larger photo, so that its details need not be found again (a level of a Laplacian
+    pyramid, Burt and Adelson 1983). `size` is the short side in px; `strength` scales beta, and below 1 leaves
+    the photo some of its own colours.
     """
     check_photo(photo, size)
     plan = levels(size)
@@ -57,10 +59,10 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.5,
     for side, steps in plan:
         content_photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
         goal = style.at(side)
-        if picture is None:
-            start = content_photo.lerp(match_palette(content_photo, *goal[PIXELS]), min(1, strength))
-        else:
-            start = interpolate(picture, content_photo.shape[2:])
+        start = content_photo.lerp(match_palette(content_photo, *goal[PIXELS]), min(1, strength))
+        if picture is not None:
+            change = picture - interpolate(start, picture.shape[2:])
+            start = (start + interpolate(change, start.shape[2:])).clamp(0, 1)
         picture = start.contiguous(memory_format=torch.channels_last).requires_grad_()
         loss = TotalLoss(network, content_photo, goal)
         weight = strength * beta * max(1, REFERENCE / side)
