@@ -1,6 +1,7 @@
 """Every check passes on a right answer and says what is amiss with wrong ones.
 
 ANSWERS has an entry for every exercise: a right answer, and wrong answers each with words of the sentence it must get.
+Those of notebooks 01 and 02 lie beside this file.
 """
 
 import importlib
@@ -11,6 +12,7 @@ import torch
 
 from gantutor.lab import checks
 from gantutor.lab.checks import Verdict, Wrong, exercise, need_tensor
+from tests.lab import answers_failures, answers_minimax
 
 for module in pkgutil.iter_modules(checks.__path__):
     importlib.import_module(f"{checks.__name__}.{module.name}")
@@ -48,6 +50,8 @@ ANSWERS = {
             (lambda *given: right_blend(*given)[0], "the shape (3, 4, 5), not (1, 3, 4, 5)"),
         ],
     ),
+    **answers_minimax.ANSWERS,
+    **answers_failures.ANSWERS,
 }
 
 
