@@ -29,7 +29,7 @@ SEEDS = (0, 1, 2, 3, 4)
 RATES = (5e-3, 2e-3, 8e-4)
 LATENT, BATCH, SAMPLES, CHECKPOINTS = 2, 100, 2500, 20
 SETTLED = 5  # checkpoints at the end whose mean chooses the rate
-SNAPSHOTS, SHOWN = 4, 150  # of the first seed's points are kept, for pictures
+SNAPSHOTS, SHOWN = 4, 100  # of the first seed's points are kept, for pictures
 TIMED = 30  # steps, alternating with the plain GAN's
 SETTINGS = {
     "networks": f"ReLU, generator with 2 hidden layers of {WIDTH}, discriminator with 3",

@@ -36,8 +36,9 @@ def modes_covered(points, mixture):
 def reverse_kl(points, mixture):
     """KL(q‖p) in nats of the points' shares of the modes q from the true weights p: Σ q log(q/p).
 
-    "Reverse" as in the paper: the generated distribution comes first. All points count, of high quality or not;
-    0 if every mode has its share, log K if one of K equal modes has all. Finite also where modes are missed.
+    "Reverse" as in the paper: the generated distribution comes first. 0 if every mode has its share, log K if one of
+    K equal modes has all; finite also where modes are missed. Every point counts for its nearest mode, of high
+    quality or not (the authors' code drops the others): this is about balance alone.
     """
     mode, _ = nearest(points, mixture)
     q = torch.bincount(mode, minlength=len(mixture.modes)).double() / len(mode)

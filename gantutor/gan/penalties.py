@@ -64,4 +64,4 @@ def gradient_penalty(weight):
 def between(real, fake, generator):
     """A random point on the line from each real one to its fake, all (N, ...)."""
     share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator).to(real.device)
-    return real
+    return share * real + (1 - share) * fake

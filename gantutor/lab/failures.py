@@ -270,13 +270,12 @@ def seeds_at_the_end(ends, counts):
 
 
 def curves(steps, methods):
-    """Mean and spread over seeds at each step: methods {name: {figure: (seeds, steps)}}."""
+    """Mean and standard deviation over seeds at each step: methods {name: {figure: (seeds, steps)}}."""
     figure = Drawing(figsize=(9.6, 3), layout="constrained")
     row = figure.subplots(1, len(FIGURES))
     for (key, (title, _)), axes in zip(FIGURES.items(), row, strict=True):
         for (name, figures), color, style in zip(methods.items(), COLORS, STYLES, strict=False):
-            values = torch.tensor(figures[key], dtype=torch.float64)
-            mean, spread = values.mean(0), values.std(0)
+            mean, spread = figures[key].mean(0), figures[key].std(0)
             axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)
             axes.plot(steps, mean, style, color=color, label=name)
         axes.set(title=title, xlabel="step", ylim=(0, None))

@@ -28,7 +28,7 @@ FARTHEST_Z = 5.0  # all but 6e−7 of N(0, 1) lies nearer
 KNOTS = {1: (1601, 50), 2: (161, 5)}  # by dimension: values of each z at which G is evaluated, cells made of each
 POINTS = 150  # real and fake ones shown in the plane
 ARROWS = 40
-LONGEST = 0.5  # of an arrow
+ARROW, LONGEST = 0.25, 0.8  # an arrow's length for a force of 1; the greatest length
 GAPS, MESH = 24, 12  # shares of equal probability into which each z is cut, on the line and in the plane
 PLAY_MS = 250  # between frames: longer than a redraw
 
@@ -181,10 +181,10 @@ def axes_at(figure, *places):
 
 def draw_map(axes, game, frame):
     """The densities over x, and below them the quantiles of z that G moves there."""
-    x, peak, z = game.grid.line, game.p_data.max(), game.latents[:, 0]
-    axes.fill_between(x, game.p_data / peak, color=REAL, alpha=0.35, linewidth=0)
-    axes.plot(x, frame.p_G / peak, color=FAKE)
-    moves = zip(z.tolist(), frame.moved[:, 0].tolist(), strict=True)
+    x, data = game.grid.line.numpy(), game.p_data.numpy()  # matplotlib takes tensors apart number by number: slow
+    axes.fill_between(x, data / data.max(), color=REAL, alpha=0.35, linewidth=0)
+    axes.plot(x, frame.p_G.numpy() / data.max(), color=FAKE)
+    moves = zip(game.latents[:, 0].tolist(), frame.moved[:, 0].tolist(), strict=True)
     axes.add_collection(LineCollection([((z, -1), (x, -0.1)) for z, x in moves], colors=FAKE, linewidths=0.7))
     axes.axhline(-0.1, color="black", linewidth=0.8)
     axes.set(xlim=(-game.view, game.view), ylim=(-1, 1.8), yticks=[-1, -0.1], yticklabels=["z", "x"])
@@ -193,8 +193,8 @@ def draw_map(axes, game, frame):
 def draw_verdict(axes, game, frame):
     """D and D* over x."""
     axes.axhline(0.5, color="lightgrey", linewidth=0.8)
-    axes.plot(game.grid.line, frame.best, color="grey", linestyle="--")
-    axes.plot(game.grid.line, frame.D, color="black")
+    axes.plot(game.grid.line.numpy(), frame.best.numpy(), color="grey", linestyle="--")
+    axes.plot(game.grid.line.numpy(), frame.D.numpy(), color="black")
     axes.set(xlim=(-game.view, game.view), ylim=(-0.03, 1.03), yticks=[0, 0.5, 1], xticks=[])
     axes.set_title("D (solid) and D* = p_data / (p_data + p_G) (dashed)", fontsize=9)
 
@@ -265,15 +265,15 @@ def draw_verdicts(axes, game, verdicts):
 
 def draw_points(axes, game, frame):
     """Real points as dots, fake ones as crosses."""
-    axes.scatter(*game.real.T, s=8, c=REAL, linewidths=0)
-    axes.scatter(*frame.fake.T, s=13, c=FAKE, marker="x", linewidths=0.9)
+    axes.scatter(*game.real.T.numpy(), s=8, c=REAL, linewidths=0)
+    axes.scatter(*frame.fake.T.numpy(), s=13, c=FAKE, marker="x", linewidths=0.9)
 
 
 def draw_arrows(axes, frame):
     """Where the generator's loss wants some of the fake points to go: minus its gradient, cut at LONGEST."""
-    arrows = frame.forces[:ARROWS]
+    arrows = ARROW * frame.forces[:ARROWS]
     arrows = arrows * (LONGEST / arrows.norm(dim=1, keepdim=True).clamp(min=LONGEST))
-    axes.quiver(*frame.fake[:ARROWS].T, *arrows.T, angles="xy", scale_units="xy", scale=1, width=0.005)
+    axes.quiver(*frame.fake[:ARROWS].T.numpy(), *arrows.T.numpy(), angles="xy", scale_units="xy", scale=1, width=0.005)
 
 
 def draw_mesh(axes, game, frame):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gantutor.errors import InputError
-from gantutor.gan.metrics import high_quality, modes_covered, reverse_kl
+from gantutor.gan.metrics import high_quality, modes_covered, overlap, reverse_kl
 from gantutor.theory.distributions import Mixture, grid, mixture, ring
 
 
@@ -30,6 +30,19 @@ def test_a_collapsed_generator():
     assert modes_covered(points, target) == 1
     assert high_quality(points, target) == 1
     assert reverse_kl(points, target) == pytest.approx(math.log(8))
+
+
+def test_overlap_wants_quality_and_coverage():
+    """The data themselves, one mode of eight alone, a scatter over everything, half of the points right."""
+    target = ring()
+    points = target.sample(2500, seeded())
+    assert overlap(points, target) == pytest.approx(0.97, abs=0.03)  # even the data do not fill all modes alike
+    assert overlap(target.modes[:1].expand(2500, 2), target) == pytest.approx(1 / 8)
+    scatter = 4 * torch.rand(2500, 2, generator=seeded()) - 2
+    assert overlap(scatter, target) < 0.01
+    balanced = target.modes.repeat(100, 1)
+    assert overlap(balanced, target) == pytest.approx(1)
+    assert overlap(torch.cat([balanced, balanced + 0.05]), target) == pytest.approx(0.5)
 
 
 def test_three_deviations_are_the_border():

@@ -5,8 +5,6 @@ import math
 import torch
 from torch.nn.functional import logsigmoid, softplus
 
-ONE = torch.ones((), dtype=torch.float64)
-
 
 def right_js(p, q, dx):
     m = (p + q) / 2
@@ -111,18 +109,6 @@ ANSWERS = {
             (lambda *given: right_gradient(*given) / len(given[1]), "divided by the number"),
             (lambda *given: 0.60203, "at θ = 2 it should be 1.55040"),
             (lambda theta, z, weight: z, "the shape (901,), not ()"),
-        ],
-    ),
-    "minimax.least_squares_critic": (
-        lambda p, q, a, b: (b * p + a * q) / (p + q),
-        [
-            (lambda p, q, a, b: (a * p + b * q) / (p + q), "swapped"),
-            (lambda p, q, a, b: p / (p + q), "D* of cross-entropy"),
-            (lambda p, q, a, b: b * p + a * q, "not divided"),
-            (lambda p, q, a, b: torch.full_like(p, (a + b) / 2), "the middle of the labels"),
-            (lambda p, q, a, b: b * p / (p + q), "the label a is missing"),
-            (lambda p, q, a, b: (b * p - a * q) / (p + q), "off by"),
-            (lambda p, q, a, b: ONE, "the shape (), not (901,)"),
         ],
     ),
     "minimax.weighted_discriminator": (

@@ -147,11 +147,12 @@ def test_seeds_at_the_end():
 
 
 def test_curves_show_mean_and_spread():
-    figures = {key: [[1.0, 2.0], [3.0, 6.0]] for key in failures.FIGURES}
+    figures = {key: torch.tensor([[1.0, 2.0], [3.0, 6.0]]) for key in failures.FIGURES}
     axes = failures.curves([10, 20], {"plain": figures}).axes[0]
     assert lines(axes)["plain"].get_ydata() == pytest.approx([2, 4])
     (band,) = axes.collections
-    assert band.get_datalim(axes.transData).ymax == pytest.approx(4 + 2 * math.sqrt(2))
+    limits = band.get_datalim(axes.transData)
+    assert (limits.ymin, limits.ymax) == pytest.approx((2 - math.sqrt(2), 4 + 2 * math.sqrt(2)))
 
 
 def test_signals_have_the_monitors_thresholds():

@@ -1,6 +1,7 @@
 """The film of the game: densities of known maps, frames, drawings, and the player driven as a front end drives it."""
 
 import math
+from itertools import islice
 
 import ipywidgets as widgets
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import torch
 
 from gantutor.errors import InputError
-from gantutor.gan.losses import minimax
+from gantutor.gan.losses import minimax, non_saturating
+from gantutor.gan.networks import mlp
+from gantutor.gan.training import train
 from gantutor.lab import game as film
 from gantutor.lab.game import Game, Grid, Player, draw_line, draw_plane, draw_strip, sentence
 from gantutor.lab.plots import Drawing
@@ -85,6 +88,15 @@ def test_frames_are_kept_and_the_best_discriminator_is_not_beaten(make):
 def test_same_settings_same_frames():
     one, two = line_game().frame(2), line_game().frame(2)
     assert torch.equal(one.p_G, two.p_G) and torch.equal(one.D, two.D) and one.value == two.value
+
+
+def test_frames_are_those_of_train():
+    options = {"latent": 1, "batch": 32, "rates": (1e-3, 3e-3), "discriminator_steps": 2}
+    networks = mlp(1, 1, 8, seed=3), mlp(1, 1, 8, seed=4)
+    for _ in islice(train(*networks, normal(0.5, 0.8).sample, non_saturating, seed=3, **options), 6):
+        pass
+    game = line_game(rates=(1e-3, 3e-3), discriminator_steps=2, every=3, seed=3)
+    assert torch.equal(game.frame(2).p_G, LINE.pushed(networks[0]))
 
 
 def test_options_reach_the_training():
@@ -207,3 +219,6 @@ def test_a_changed_control_starts_again_and_draws_once(player):
     player.controls["rate"].set_state({"value": 0.6})
     assert player.draw.calls[3:] == [(0, 0.6)]
     assert player.play.value == 0
+    player.step.click()
+    player.step.click()
+    assert player.draw.calls[4:] == [(1, 0.6), (2, 0.6)]

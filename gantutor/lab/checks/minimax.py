@@ -176,26 +176,6 @@ def frozen_gradient(answer):
     return "0.60203 at θ = 1 and 1.55040 at θ = 2: the slope of KL(p_G‖p_data) − 2 JS, as theorem 2.5 says."
 
 
-@exercise(hint="at a point x the critic pays p (l − b)² + q (l − a)². Where is the derivative with respect to l zero?")
-def least_squares_critic(answer):
-    """least_squares_critic(p, q, a, b): the score that minimises p (l − b)² + q (l − a)² at each point."""
-    p, q, a, b = gaussian(0), gaussian(1.5, 0.8), -1.0, 2.0
-    right = (b * p + a * q) / (p + q)
-    result = answer(p.clone(), q.clone(), a, b)
-    need_tensor(result, p.shape)
-    refuse(
-        result,
-        ((a * p + b * q) / (p + q), "a and b are swapped: b is the label of real points."),
-        (p / (p + q), "this is D* of cross-entropy, the special case a = 0, b = 1. Use the labels."),
-        (b * p + a * q, "it is not divided by p + q."),
-        (torch.full_like(p, (a + b) / 2), "it is the middle of the labels everywhere. Weigh b with p and a with q."),
-        (b * p / (p + q), "the label a is missing: a fake is worth a, not 0."),
-    )
-    if not same(result, right):
-        raise Wrong(f"{off(result, right)} Set the derivative 2 p (l − b) + 2 q (l − a) to zero.")
-    return "It is a mean of the two labels: with 0 and 1 it is D* itself, without a sigmoid."
-
-
 @exercise(hint="write the derivative of w p log D + q log(1 − D) with respect to D and set it to zero.")
 def weighted_discriminator(answer):
     """weighted_discriminator(p, q, weight): the D that maximises weight · p log D + q log(1 − D)."""
