@@ -164,7 +164,7 @@ class Game:
     def for_generator(self, G, D, spectrum, real, z, scales):
         """The generator's loss; if it looks ahead, minus the discriminator's after its steps on this batch.
 
-        Gradients flow through these steps, each down the gradient over `scales` (Metz et al. 2017, eq. 7 and 10).
+        Gradients flow through these steps, each down the gradient over `scales` (Metz et al. 2017, section 2.3).
         """
         fake = self.generate(G, z)
         if not self.method.unrolled:

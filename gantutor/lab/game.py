@@ -1,14 +1,13 @@
 """The minimax game as a film: a run whose frames show D beside D*, the generator's map, and the values in nats.
 
 A `Game` computes each frame when it is first asked for and keeps it. `draw_line`, `draw_plane` and `draw_strip` draw
-frames; a `Player` is a panel that steps through them. Real is blue, fake is orange; D runs from orange to blue.
+frames; a `panels.Player` steps through them. Real is blue, fake is orange; D runs from orange to blue.
 """
 
 import math
 from dataclasses import dataclass
 from itertools import islice
 
-import ipywidgets as widgets
 import torch
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
@@ -18,7 +17,6 @@ from ..gan.losses import non_saturating
 from ..gan.networks import mlp
 from ..gan.training import train
 from ..theory.divergences import game_value, js, optimal_discriminator
-from .panels import Panel
 from .plots import Drawing
 
 REAL, FAKE = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion: apart for colour-blind readers too
@@ -30,7 +28,6 @@ POINTS = 150  # real and fake ones shown in the plane
 ARROWS = 40
 ARROW, LONGEST = 0.25, 0.8  # an arrow's length for a force of 1; the greatest length
 GAPS, MESH = 24, 12  # shares of equal probability into which each z is cut, on the line and in the plane
-PLAY_MS = 250  # between frames: longer than a redraw
 
 
 class Grid:
@@ -290,34 +287,3 @@ def sentence(game, number):
         f"Step {frame.step}: JS(p_data, p_G) = {frame.js:.3f} nats. V(D, G) = {frame.value:.3f}; D* would reach "
         f"2 JS − log 4 = {frame.best_value:.3f}, so D misses {frame.best_value - frame.value:.3f}."
     )
-
-
-class Player(Panel):
-    """A panel that runs through frames: `Player(draw, last, **controls)` has play, pause, step and reset.
-
-    draw(frame, **values) gets the number of the frame, 0 … last, and the controls' values. A control that changes
-    starts again at frame 0.
-    """
-
-    def __init__(self, draw, last, **controls):
-        self.frame = widgets.IntSlider(0, min=0, max=last, description="frame")
-        self.play = widgets.Play(value=0, min=0, max=last, interval=PLAY_MS)
-        self.step, self.reset = widgets.Button(description="step"), widgets.Button(description="reset")
-        self.settings = {name: control.value for name, control in controls.items()}
-        super().__init__(draw, frame=self.frame, **controls)
-        widgets.link((self.play, "value"), (self.frame, "value"))
-        self.step.on_click(lambda _: self.go(self.frame.value + 1))
-        self.reset.on_click(lambda _: self.go(0))
-        self.children = [widgets.HBox([self.play, self.step, self.reset]), *self.children]
-
-    def go(self, number):
-        self.frame.value = min(number, self.frame.max)
-
-    def redraw(self):
-        settings = {name: value for name, value in self.values().items() if name != "frame"}
-        if settings != self.settings:
-            self.settings = settings
-            if self.frame.value:
-                self.go(0)  # draws
-                return
-        super().redraw()

@@ -16,6 +16,8 @@ from ..runtime import first_line
 from . import view
 from .plots import encoded
 
+PLAY_MS = 250  # between frames: longer than a redraw
+
 
 class Panel(widgets.VBox):
     """`Panel(draw, **controls)`: controls above a picture and a sentence, drawn anew whenever a control changes.
@@ -86,6 +88,37 @@ class Panel(widgets.VBox):
         if self.image.value:
             bundle["image/png"] = base64.b64encode(self.image.value).decode("ascii")
         return bundle
+
+
+class Player(Panel):
+    """A panel that runs through frames: `Player(draw, last, **controls)` has play, pause, step and reset.
+
+    draw(frame, **values) gets the number of the frame, 0 … last, and the controls' values. A control that changes
+    starts again at frame 0.
+    """
+
+    def __init__(self, draw, last, **controls):
+        self.frame = widgets.IntSlider(0, min=0, max=last, description="frame")
+        self.play = widgets.Play(value=0, min=0, max=last, interval=PLAY_MS)
+        self.step, self.reset = widgets.Button(description="step"), widgets.Button(description="reset")
+        self.settings = {name: control.value for name, control in controls.items()}
+        super().__init__(draw, frame=self.frame, **controls)
+        widgets.link((self.play, "value"), (self.frame, "value"))
+        self.step.on_click(lambda _: self.go(self.frame.value + 1))
+        self.reset.on_click(lambda _: self.go(0))
+        self.children = [widgets.HBox([self.play, self.step, self.reset]), *self.children]
+
+    def go(self, number):
+        self.frame.value = min(number, self.frame.max)
+
+    def redraw(self):
+        settings = {name: value for name, value in self.values().items() if name != "frame"}
+        if settings != self.settings:
+            self.settings = settings
+            if self.frame.value:
+                self.go(0)  # draws
+                return
+        super().redraw()
 
 
 def png(picture):

@@ -36,33 +36,38 @@ def test_states_count_the_generators_updates():
         assert state.discriminator_gradient > 0
 
 
-def test_the_first_state_by_hand():
-    """One step written out: the same draws, losses, gradient norms and Adam steps."""
+def test_three_steps_by_hand():
+    """The loop written out: the same draws, losses, gradient norms and Adam steps."""
     generator, discriminator = networks()
-    (state,) = run(1, (generator, discriminator), rates=(0.01, 0.02), seed=9)
+    states = run(3, (generator, discriminator), rates=(0.01, 0.02), seed=9)
     G, D = networks()
+    adam_G = torch.optim.Adam(G.parameters(), 0.01, (0.5, 0.999))
+    adam_D = torch.optim.Adam(D.parameters(), 0.02, (0.5, 0.999))
     randomness = torch.Generator().manual_seed(9)
-    real = normal(3.0, 0.5).sample(32, randomness)
-    fake = G(torch.randn(32, 2, generator=randomness)).detach()
-    adam = torch.optim.Adam(D.parameters(), 0.02, (0.5, 0.999))
-    real_logits = D(real)
-    loss = losses.non_saturating.discriminator(real_logits, D(fake))
-    loss.backward()
-    assert state.discriminator_loss == pytest.approx(loss.item())
-    norm = torch.cat([p.grad.flatten() for p in D.parameters()]).norm().item()
-    assert state.discriminator_gradient == pytest.approx(norm)
-    assert torch.equal(state.real_logits, real_logits.detach())
-    adam.step()
 
-    fake = G(torch.randn(32, 2, generator=randomness))
-    adam = torch.optim.Adam(G.parameters(), 0.01, (0.5, 0.999))
-    loss = losses.non_saturating.generator(D(fake))
-    loss.backward()
-    assert state.generator_loss == pytest.approx(loss.item())
-    norm = torch.cat([p.grad.flatten() for p in G.parameters()]).norm().item()
-    assert state.generator_gradient == pytest.approx(norm)
-    assert torch.equal(state.fake, fake.detach())
-    adam.step()
+    def descend(network, adam, loss):
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        return torch.cat([p.grad.flatten() for p in network.parameters()]).norm().item()
+
+    for state in states:
+        real = normal(3.0, 0.5).sample(32, randomness)
+        fake = G(torch.randn(32, 2, generator=randomness)).detach()
+        real_logits = D(real)
+        loss = losses.non_saturating.discriminator(real_logits, D(fake))
+        assert state.discriminator_gradient == pytest.approx(descend(D, adam_D, loss), rel=1e-4)
+        assert state.discriminator_loss == pytest.approx(loss.item(), rel=1e-4)
+        torch.testing.assert_close(state.real, real)
+        torch.testing.assert_close(state.real_logits, real_logits.detach())
+
+        fake = G(torch.randn(32, 2, generator=randomness))
+        fake_logits = D(fake)
+        loss = losses.non_saturating.generator(fake_logits)
+        assert state.generator_gradient == pytest.approx(descend(G, adam_G, loss), rel=1e-4)
+        assert state.generator_loss == pytest.approx(loss.item(), rel=1e-4)
+        torch.testing.assert_close(state.fake, fake.detach())
+        torch.testing.assert_close(state.fake_logits, fake_logits.detach())
     for trained, explicit in ((generator, G), (discriminator, D)):
         torch.testing.assert_close(trained.state_dict(), explicit.state_dict())
 

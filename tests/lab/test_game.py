@@ -13,7 +13,8 @@ from gantutor.gan.losses import minimax, non_saturating
 from gantutor.gan.networks import mlp
 from gantutor.gan.training import train
 from gantutor.lab import game as film
-from gantutor.lab.game import Game, Grid, Player, draw_line, draw_plane, draw_strip, sentence
+from gantutor.lab.game import Game, Grid, draw_line, draw_plane, draw_strip, sentence
+from gantutor.lab.panels import Player
 from gantutor.lab.plots import Drawing
 from gantutor.theory.distributions import mixture, normal
 from gantutor.theory.divergences import js, kl
