@@ -2,10 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/mode_collapse.py [--steps N] [--data D ...] [--only METHOD ...] [--output FILE]
 
-Every method gets the same networks, optimiser, batch, steps and learning rates (SETTINGS); its 15 replicas are trained
-as one. A seed's rate is the one that was best for the other four seeds (the largest `overlap`, mean of the last five
-checkpoints), so that no figure chooses itself. Prints mean ± standard deviation over the seeds. With --output, results
-are written after every method and what the file already holds is not run again.
+Every method gets the same networks, optimiser, steps and learning rates (SETTINGS), and 100 points or packs a batch,
+unless its name says otherwise; its 15 replicas are trained as one. A seed's rate is the one that was best for the other
+four seeds (the largest `overlap`, mean of the last five checkpoints), so that no figure chooses itself. Prints mean ±
+standard deviation over the seeds. With --output, results are written after every method, and what the file already
+holds is not run again.
 """
 
 import argparse
@@ -33,7 +34,7 @@ SNAPSHOTS, SHOWN = 4, 100  # of the first seed's points are kept, for pictures
 TIMED = 30  # steps, alternating with the plain GAN's
 SETTINGS = {
     "networks": f"ReLU, generator with 2 hidden layers of {WIDTH}, discriminator with 3",
-    "optimiser": f"Adam, betas {BETAS}, one rate for both networks, one discriminator step a generator step",
+    "optimiser": f"Adam, betas {BETAS}, one rate for both networks (slow D: a tenth for D), updated in turn",
     "rates": RATES,
     "seeds": SEEDS,
     "latent": LATENT,
