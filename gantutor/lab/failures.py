@@ -20,6 +20,8 @@ FIELDS = {
 UPDATES = {"simultaneous": dynamics.simultaneous, "alternating": dynamics.alternating}
 COUNT = 500
 """Updates that the Dirac-GAN's panel takes."""
+BORDER = 1e-6
+"""An eigenvalue as near to the unit circle as this lies on it."""
 REACH = 3.0
 """Half the width of the drawn (θ, ψ) plane."""
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.6"
@@ -109,7 +111,7 @@ def moments(points, steps):
 def unit_circle(axes, values):
     """Complex eigenvalues of an update, and the unit circle, inside which it is stable."""
     size = max(abs(value) for value in values)
-    color, marker = (BLUE, "o") if size < 1 else (ORANGE, "X")
+    color, marker = (BLUE, "o") if size < 1 - BORDER else (ORANGE, "X") if size > 1 + BORDER else ("black", "s")
     axes.add_patch(Circle((0, 0), 1, fill=False, color="black", linewidth=1))
     axes.plot([v.real for v in values], [v.imag for v in values], marker, color=color, linestyle="none")
     axes.axhline(0, color=GREY, linewidth=0.5, zorder=0)
@@ -158,8 +160,10 @@ def dirac(loss, gamma, step, players):
 def verdict(size, largest, arrives):
     """What the largest |λ| of an update, the largest stable step, and an orbit from afar say together."""
     if largest == 0:
-        return "Near the equilibrium no step is stable: without a regulariser nothing pulls inwards."
-    if size >= 1:
+        return "No step brings the eigenvalues inside the unit circle: nothing that they can see pulls inwards."
+    if abs(size - 1) < BORDER:
+        return f"On the unit circle: neither in nor out. The largest stable step is {largest:.2f}."
+    if size > 1:
         return f"Near the equilibrium this step is unstable. The largest stable one is {largest:.2f}."
     known = "" if arrives else " From (1, 1) it does not arrive all the same: eigenvalues know the neighbourhood only."
     return f"Near the equilibrium this step is stable. The largest stable one is {largest:.2f}.{known}"

@@ -163,7 +163,7 @@ def draw_line(game, number):
     """Frame `number` of a game on the line: densities above the map z → x, D beside D*, V beside its best value."""
     frame = game.frame(number)
     figure = Drawing(figsize=(9.6, 3.8), dpi=80)
-    left, verdict, values = axes_at(figure, (0.03, 0.1, 0.44, 0.82), (0.53, 0.52, 0.45, 0.4), (0.53, 0.1, 0.45, 0.3))
+    left, verdict, values = axes_at(figure, (0.03, 0.1, 0.44, 0.82), (0.53, 0.56, 0.45, 0.36), (0.53, 0.1, 0.45, 0.3))
     left.set_title(f"step {frame.step}: p_data (filled), p_G (line), and the map z → x = G(z)", fontsize=9)
     draw_map(left, game, frame)
     draw_verdict(verdict, game, frame)
@@ -192,8 +192,8 @@ def draw_verdict(axes, game, frame):
     axes.axhline(0.5, color="lightgrey", linewidth=0.8)
     axes.plot(game.grid.line.numpy(), frame.best.numpy(), color="grey", linestyle="--")
     axes.plot(game.grid.line.numpy(), frame.D.numpy(), color="black")
-    axes.set(xlim=(-game.view, game.view), ylim=(-0.03, 1.03), yticks=[0, 0.5, 1], xticks=[])
-    axes.set_title("D (solid) and D* = p_data / (p_data + p_G) (dashed)", fontsize=9)
+    axes.set(xlim=(-game.view, game.view), ylim=(-0.03, 1.03), yticks=[0, 0.5, 1], xticks=[-2, 0, 2])
+    axes.set_title("D (solid) and D* = p_data / (p_data + p_G) (dashed) over x", fontsize=9)
 
 
 def draw_values(axes, game, number):

@@ -82,9 +82,14 @@ def test_dirac_panel(arguments, inside, arrives, largest):
     assert png(figure).startswith(b"\x89PNG")
 
 
+def test_a_step_on_the_border_is_called_neither_stable_nor_unstable():
+    _, sentence = failures.dirac("minimax", 0.05, 0.2, "simultaneous")
+    assert sentence == "On the unit circle: neither in nor out. The largest stable step is 0.20."
+
+
 def test_dirac_panel_without_a_regulariser():
     _, sentence = failures.dirac("minimax", 0.0, 0.2, "alternating")
-    assert sentence == "Near the equilibrium no step is stable: without a regulariser nothing pulls inwards."
+    assert sentence == "No step brings the eigenvalues inside the unit circle: nothing that they can see pulls inwards."
 
 
 def test_dirac_panel_draws_what_runs_away():
