@@ -22,8 +22,8 @@ WARM_UP = 10  # checks without a verdict: every generator begins by mapping all 
 PATIENCE = 4  # checks: a generator that only passes through a bad place has left it by then
 POOLED = 8  # last batches that a check looks at together: 8 x 64 samples fill the bins
 
-# An unsure discriminator gives each fake's logit a gradient of 1/2. At a twenty-fifth of that, or of the generator's own
-# early gradient, nothing moves. If fakes pass for real that is the goal, so the discriminator must tell them apart.
+# An unsure discriminator gives each fake's logit a gradient of 1/2. At 0.02, or at 0.02 of the generator's own early
+# gradient, nothing moves. If fakes pass for real that is the goal, so the discriminator must tell them apart.
 VANISHED = 0.02
 SEPARATED = 0.99  # share of pairs of a real and a fake in which the real one has the higher logit
 

@@ -129,7 +129,7 @@ def largest_steps(answer):
         wanted = 4 * gamma, 4 * (math.sqrt(1 + gamma**2) - gamma)
         if not all(map(near, attempt(gamma), wanted)):
             raise Wrong(f"it is right for γ = 0.3, and not for γ = {gamma}. Use gamma.")
-    return "4γ and 4(√(1 + γ²) − γ). Up to γ = 1 more friction helps the first; it harms the second. They cross at γ = 1/√3."
+    return "4γ, up to γ = 1, and 4(√(1 + γ²) − γ). Friction helps the first and harms the second; equal at γ = 1/√3."
 
 
 @exercise(hint="Σ q log(q/p) over the modes. Where q is 0 the term is 0: torch.xlogy(q, ...) knows that.")
@@ -221,7 +221,7 @@ def collapse_and_cure(answer):
         raise Wrong("the first run has not collapsed, it has not learnt anything yet. Raise the rates.")
     covered, _ = outcome("the second run", cured)
     if covered < 6.5:
-        raise Wrong(f"the second run still covers {covered:.0f} of 8 modes only. That remedy is for another illness, or too weak a dose.")
+        raise Wrong(f"the second run covers {covered:.0f} of 8 modes. The remedy is for another illness, or too weak.")
     return "The first run collapses, the second keeps the modes, with the same rates."
 
 
