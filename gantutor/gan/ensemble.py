@@ -5,6 +5,7 @@ one replica into code for all. `METHODS` holds the plain GAN and the remedies ag
 compares and `benchmarks/mode_collapse.py` measures, all on points in the plane.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -102,9 +103,10 @@ def train_ensemble(method, sample_real, *, seeds, rates, latent=2, batch=100):
     """Train R replicas of a `Method` at once; yields an `EnsembleState` after every generator update, for ever.
 
     seeds, rates: R of each. Replica r draws weights, data and noise from seeds[r]; its generator learns at
-    rates[r]. sample_real(count, torch.Generator): points (count, 2). The generators are mlp(latent, 2, WIDTH).
+    rates[r]. A replica that diverges goes on as NaN; InputError if all do. sample_real(count, torch.Generator):
+    points (count, 2). The generators are mlp(latent, 2, WIDTH).
     """
-    if len(seeds) != len(rates) or not all(rate > 0 for rate in rates):
+    if not 0 < len(seeds) == len(rates) or not all(0 < rate < math.inf for rate in rates):
         raise InputError(f"{len(seeds)} seeds and the rates {rates} do not fit: give each seed a positive rate")
     generators = [mlp(latent, 2, WIDTH, seed=3 * seed) for seed in seeds]
     discriminators = [method.discriminator(seed=seed) for seed in seeds]
@@ -134,6 +136,8 @@ def train_ensemble(method, sample_real, *, seeds, rates, latent=2, batch=100):
         gradient, generator_loss = learn_G(G, D, spectrum, real, noise(), adam_D.scales())
         adam_G.step(gradient)
 
+        if not (discriminator_loss + generator_loss).isfinite().any():
+            raise InputError(f"every replica's loss is NaN or infinite at step {step}: lower the learning rates")
         yield EnsembleState(step, discriminator_loss, generator_loss, sample)
 
 

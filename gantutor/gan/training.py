@@ -49,7 +49,7 @@ def train(
     generator: z (N, latent) to samples (N, ...), z ~ N(0, I). discriminator: samples to logits.
     sample_real(count, torch.Generator): real samples (count, ...). loss: one of gan.losses.
     rates: Adam's learning rate of the generator, of the discriminator. penalty: one of gan.penalties.
-    Every draw comes from `seed`; a loss that is not finite ends the training with an InputError.
+    Every draw of data and noise comes from `seed`; a loss that is not finite ends the training with an InputError.
     """
     check_settings(latent, batch, rates, discriminator_steps)
     randomness = torch.Generator().manual_seed(seed)
@@ -79,8 +79,8 @@ def train(
             generator_loss.item(),
             discriminator_gradient,
             generator_gradient,
-            real,
-            fake.detach(),
+            real.clone(),  # it may be a view of the data, and the fakes one of the generator's parameters
+            fake.detach().clone(),
             real_logits.detach(),
             fake_logits.detach(),
         )
@@ -100,7 +100,7 @@ def update(network, optimiser, loss, step):
 
 def check_settings(latent, batch, rates, discriminator_steps):
     """One clear sentence for settings with which nothing can be trained."""
-    if not all(rate > 0 and math.isfinite(rate) for rate in rates):
+    if not (isinstance(rates, tuple | list) and len(rates) == 2 and all(0 < rate < math.inf for rate in rates)):
         raise InputError(f"learning rates {rates} do not train: use two positive numbers such as (1e-3, 1e-3)")
     for name, number in (("latent", latent), ("batch", batch), ("discriminator_steps", discriminator_steps)):
         if number < 1:

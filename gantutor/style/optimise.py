@@ -50,8 +50,8 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4,
     the network's content layers, style on its style layers and on the pixels. It starts from the photo in
     the style's colours at a coarse size, where large shapes are cheap, and doubles the size: what has changed
     so far is laid over the larger photo, so that its details need not be found again (a level of a Laplacian
-    pyramid, Burt and Adelson 1983). `size` is the short side in px; `strength` scales beta, and below 1 leaves
-    the photo some of its own colours.
+    pyramid, Burt and Adelson 1983). `size` is the short side in px; `strength` scales beta; below 1 it also
+    scales the smoothing and leaves the photo some of its own colours.
     """
     check_photo(photo, size)
     plan = levels(size)
@@ -65,11 +65,11 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4,
             start = (start + interpolate(change, start.shape[2:])).clamp(0, 1)
         picture = start.contiguous(memory_format=torch.channels_last).requires_grad_()
         loss = TotalLoss(network, content_photo, goal)
-        weight = strength * beta * max(1, REFERENCE / side)
+        weight, smoothing = strength * beta * max(1, REFERENCE / side), min(1, strength) * smooth
         adam = torch.optim.Adam([picture], rate)
         for _ in range(steps):
             content, style_distance = loss(picture)
-            objective = alpha * content + weight * style_distance + smooth * total_variation(picture)
+            objective = alpha * content + weight * style_distance + smoothing * total_variation(picture)
             adam.zero_grad()
             objective.backward()
             adam.step()

@@ -21,9 +21,11 @@ class Mixture:
             raise InputError(
                 f"modes are (K, d) and weights (K,), not {(*self.modes.shape,)} and {(*self.weights.shape,)}"
             )
-        if not self.deviation > 0:
+        if not torch.isfinite(self.modes).all():
+            raise InputError("some modes are NaN or infinite: give finite ones")
+        if not 0 < self.deviation < math.inf:
             raise InputError(f"a standard deviation of {self.deviation} has no density: give a positive one")
-        if (self.weights < 0).any() or abs(float(self.weights.sum()) - 1) > 1e-4:
+        if (self.weights < 0).any() or not abs(float(self.weights.sum()) - 1) <= 1e-4:
             raise InputError(f"weights that sum to {float(self.weights.sum()):.3f} make no density: let them sum to 1")
 
     def sample(self, count, generator):
@@ -33,6 +35,8 @@ class Mixture:
 
     def log_density(self, points):
         """log p (N,) at points (N, d), in nats."""
+        if points.ndim != 2 or points.shape[1] != self.modes.shape[1]:
+            raise InputError(f"points of shape {(*points.shape,)} do not fit: give (N, {self.modes.shape[1]})")
         squared = (points[:, None] - self.modes).square().sum(-1) / self.deviation**2
         constant = points.shape[1] * math.log(self.deviation * math.sqrt(2 * math.pi))
         return torch.logsumexp(self.weights.log() - squared / 2, 1) - constant

@@ -81,7 +81,12 @@ def game_value(D, p, q, dx):
         raise InputError(
             f"D must hold probabilities, one at each of the {tuple(p.shape)} points: use sigmoid on logits"
         )
-    return (p * D.log().clamp(min=LEAST_LOG) + q * (-D).log1p().clamp(min=LEAST_LOG)).sum() * dx
+    return (p * floored_log(D) + q * floored_log(1 - D)).sum() * dx
+
+
+def floored_log(x):
+    """log x, and LEAST_LOG at 0, where its gradient is 0: clamping log 0 would make that NaN."""
+    return torch.where(x > 0, torch.where(x > 0, x, 1).log().clamp(min=LEAST_LOG), LEAST_LOG)
 
 
 def check_densities(p, q, dx):

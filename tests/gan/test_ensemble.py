@@ -179,3 +179,16 @@ def test_a_packed_discriminator_gives_a_logit_a_pack():
 def test_seeds_and_rates_that_do_not_fit_are_refused(seeds, rates):
     with pytest.raises(InputError, match="positive rate"):
         next(train_ensemble(METHODS["plain"], ring().sample, seeds=seeds, rates=rates))
+
+
+def test_nan_in_every_replica_stops_with_one_sentence():
+    def broken(count, generator):
+        return torch.full((count, 2), torch.nan)
+
+    with pytest.raises(InputError, match="every replica's loss is NaN or infinite at step 1"):
+        next(train_ensemble(METHODS["plain"], broken, seeds=[0, 1], rates=[1e-3, 1e-3]))
+
+
+def test_an_ensemble_needs_a_seed():
+    with pytest.raises(InputError, match="give each seed a positive rate"):
+        next(train_ensemble(METHODS["plain"], ring().sample, seeds=[], rates=[]))

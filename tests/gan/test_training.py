@@ -146,3 +146,28 @@ def test_a_training_that_explodes_stops():
 def test_settings_that_cannot_train_are_refused(settings, words):
     with pytest.raises(InputError, match=words):
         run(1, **settings)
+
+
+@pytest.mark.parametrize("rates", [1e-3, (1e-3,), (1e-3, 1e-3, 1e-3)])
+def test_rates_are_two_numbers(rates):
+    with pytest.raises(InputError, match="use two positive numbers"):
+        next(train(*networks(), normal().sample, losses.minimax, latent=1, rates=rates))
+
+
+class Point(nn.Module):
+    """A generator whose samples are its parameter itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.place = nn.Parameter(torch.ones(1))
+
+    def forward(self, z):
+        return self.place.expand(len(z), 1)
+
+
+def test_a_state_does_not_change_later():
+    states = train(Point(), mlp(1, 1, 8), normal().sample, losses.minimax, latent=1, batch=8, rates=(0.1, 0.1))
+    first = next(states)
+    before = first.fake.clone()
+    next(states)
+    torch.testing.assert_close(first.fake, before)

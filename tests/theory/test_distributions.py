@@ -98,3 +98,14 @@ def test_parallel_lines(theta):
 def test_bad_mixtures(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 3)])
+def test_points_of_another_dimension_are_refused(shape):
+    with pytest.raises(InputError, match=r"give \(N, 2\)"):
+        ring().log_density(torch.zeros(shape))
+
+
+def test_modes_that_are_not_finite_are_refused():
+    with pytest.raises(InputError, match="NaN or infinite"):
+        mixture([[math.nan]], 1.0)

@@ -241,3 +241,13 @@ def test_densities_within_the_tolerance_are_taken():
 def test_bad_discriminator(D):
     with pytest.raises(InputError, match="D must hold probabilities, one at each"):
         game_value(D, gaussian(0), gaussian(1), DX)
+
+
+def test_the_values_gradient_is_finite_where_fakes_never_fall():
+    x = torch.linspace(-5, 5, 1001, dtype=torch.float64)
+    p = torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    q = (x.abs() < 1).double()
+    p, q = (d / (d.sum() * 0.01) for d in (p, q))
+    p.requires_grad_()
+    game_value(optimal_discriminator(p, q), p, q, 0.01).backward()
+    assert p.grad.isfinite().all()
