@@ -192,3 +192,13 @@ def test_nan_in_every_replica_stops_with_one_sentence():
 def test_an_ensemble_needs_a_seed():
     with pytest.raises(InputError, match="give each seed a positive rate"):
         next(train_ensemble(METHODS["plain"], ring().sample, seeds=[], rates=[]))
+
+
+def test_spectral_normalisation_follows_the_weights_in_training(monkeypatch):
+    def loss():
+        states = train_ensemble(METHODS["spectral normalisation"], ring().sample, seeds=[0], rates=[5e-3])
+        return [state.discriminator_loss.item() for state in islice(states, 10)][-1]
+
+    followed = loss()
+    monkeypatch.setattr("gantutor.gan.ensemble.power_iteration", lambda parameters, spectrum: spectrum)
+    assert abs(loss() - followed) > 1e-4  # without the iteration it would divide by the norm of a fixed direction
