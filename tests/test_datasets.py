@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gantutor.datasets import bundled, list_images, load_folder, painting, paintings
+from gantutor.datasets import Folder, bundled, list_images, load_folder, loader, painting, paintings
 from gantutor.errors import InputError
-from gantutor.images import load_image
+from gantutor.images import centre_crop, load_image, resize
 
 
 def save(path, width=40, height=30, colour="red"):
@@ -112,3 +112,160 @@ def test_paintings_are_decided_by_the_seed():
 def test_painting_by_a_painter_that_does_not_exist():
     with pytest.raises(InputError, match="no painter is called 'fresco'"):
         painting((list_images(bundled("photos")), "fresco", 0, 0, 48))
+
+
+def ruler(path, width, height):
+    """A picture whose red grows to the right and whose green grows downwards, by 1 a px."""
+    row, column = np.mgrid[:height, :width]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.stack([column, row, 0 * row], 2).astype(np.uint8)).save(path)
+    return path
+
+
+def place(square):
+    """Where the middle of a square lies in its `ruler`, and px of the ruler for one of its own: x, y, across, down."""
+    red, green = 255 * square[:2, 2:-2, 2:-2]
+    step = (red[0, -1] - red[0, 0]).abs() / (red.shape[1] - 1), (green[-1, 0] - green[0, 0]) / (green.shape[0] - 1)
+    return red.mean().item(), green.mean().item(), step[0].item(), step[1].item()
+
+
+def test_folder_gives_central_squares_without_distortion(tmp_path):
+    ruler(tmp_path / "wide.png", 200, 100)
+    ruler(tmp_path / "deep" / "tall.png", 80, 240)
+    folder = Folder(tmp_path, 40)
+    assert [path.name for path in folder.paths] == ["tall.png", "wide.png"]
+    assert len(folder) == 2 and folder.classes == [] and folder.labels == []
+    for square, (x, y, scale) in zip(folder, [(39.5, 119.5, 2), (99.5, 49.5, 2.5)], strict=True):
+        assert square.shape == (3, 40, 40) and 0 <= square.min() and square.max() <= 1
+        assert place(square) == pytest.approx((x, y, scale, scale), abs=0.6 * scale)
+    wanted = centre_crop(resize(load_image(tmp_path / "wide.png"), 40))[0]
+    torch.testing.assert_close(folder[1], wanted, atol=1 / 255, rtol=0)
+    assert torch.equal(folder[-1], folder[1])
+
+
+def test_classes_are_the_first_subfolders(tmp_path):
+    for name in ("dog/1.png", "cat/b.png", "cat/deep/a.png"):
+        save(tmp_path / name)
+    folder = Folder(tmp_path, 16, by_class=True)
+    assert folder.classes == ["cat", "dog"]
+    assert [(path.name, folder.classes[label]) for path, label in zip(folder.paths, folder.labels, strict=True)] == [
+        ("b.png", "cat"),
+        ("a.png", "cat"),
+        ("1.png", "dog"),
+    ]
+    assert [batch.labels.tolist() for batch in loader(folder, 2)] == [[0, 0], [1]]
+    assert next(iter(loader(Folder(tmp_path, 16), 2))).labels is None
+
+
+def test_a_picture_without_a_class_is_named(tmp_path):
+    save(tmp_path / "cat" / "a.png")
+    save(tmp_path / "stray.png")
+    with pytest.raises(InputError, match=r"stray\.png is in no class: move it into a subfolder"):
+        Folder(tmp_path, 16, by_class=True)
+    assert len(Folder(tmp_path, 16)) == 2
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Ten files: 0, 4 and 9 can be used, whatever the batch."""
+    for number in (0, 4, 9):
+        ruler(tmp_path / f"{number}.png", 100 + number, 90)
+    whole = save(tmp_path / "1.jpg", 200, 200).read_bytes()
+    (tmp_path / "1.jpg").write_bytes(whole[: len(whole) // 2])
+    for number in (2, 3, 5):
+        (tmp_path / f"{number}.jpg").write_text("no picture")
+    for number in (6, 7, 8):
+        save(tmp_path / f"{number}.png", 50, 15)
+    return tmp_path
+
+
+def test_what_cannot_be_used_is_left_out_and_said(mixed):
+    batches = list(loader(Folder(mixed, 16), 4))
+    assert [batch.numbers.tolist() for batch in batches] == [[0], [4], [9]]
+    assert [tuple(batch.images.shape) for batch in batches] == [(1, 3, 16, 16)] * 3
+    sentences = [sentence for batch in batches for sentence in batch.skipped]
+    assert [sentence.split(" is ")[0] for sentence in sentences] == [
+        str(mixed / name) for name in ("1.jpg", "2.jpg", "3.jpg", "5.jpg", "6.png", "7.png", "8.png")
+    ]
+    assert "50 x 15 px: use pictures of at least 16 px" in sentences[-1]
+    with pytest.raises(InputError, match=r"1\.jpg is damaged or cut short"):
+        Folder(mixed, 16)[1]
+
+
+def test_a_batch_of_nothing_but_damage_is_empty(mixed):
+    batches = list(loader(Folder(mixed, 16, by_class=False), 2))
+    assert batches[1].images.shape == (0, 3, 16, 16)  # 2.jpg and 3.jpg
+    assert batches[1].numbers.tolist() == [] and len(batches[1].skipped) == 2
+
+
+def test_small_pictures_are_welcome_when_asked_for(mixed):
+    folder = Folder(mixed, 16, smallest=15)
+    assert folder[6].shape == (3, 16, 16)
+    with pytest.raises(InputError, match=r"smallest=17 is more than the size of 16 px"):
+        Folder(mixed, 16, smallest=17)
+    with pytest.raises(InputError, match=r"a side of 0 px cannot be"):
+        Folder(mixed, 0)
+
+
+def test_training_crops_move_and_turn_with_the_epoch(tmp_path):
+    ruler(tmp_path / "a.png", 200, 100)
+    folder = Folder(tmp_path, 40, train=True)
+    places, flips, scales = [], 0, []
+    for epoch in range(40):
+        folder.set_epoch(epoch)
+        square = folder[0]
+        assert square.shape == (3, 40, 40)
+        x, y, across, down = place(square)
+        assert across == pytest.approx(down, abs=0.1)  # never distorted
+        flips += bool(square[0, 0, 0] > square[0, 0, -1])
+        places.append((x, y))
+        scales.append(down)
+        assert torch.equal(folder[0], square)
+    assert 10 <= flips <= 30
+    assert 1.9 < min(scales) < 2.1 and 2.3 < max(scales) < 2.6
+    assert np.ptp([x for x, _ in places]) > 60 and np.ptp([y for _, y in places]) > 8
+    folder.set_epoch(3)
+    again = Folder(tmp_path, 40, train=True)
+    again.set_epoch(3)
+    assert torch.equal(folder[0], again[0])
+    other = Folder(tmp_path, 40, train=True, seed=1)
+    other.set_epoch(3)
+    assert not torch.equal(folder[0], other[0])
+
+
+def epochs(batches, folder):
+    """Numbers, pictures and sentences of two epochs."""
+    found = []
+    for epoch in (0, 1):
+        folder.set_epoch(epoch)
+        drawn = list(batches)
+        numbers = torch.cat([batch.numbers for batch in drawn]).tolist()
+        found.append((numbers, torch.cat([b.images for b in drawn]), [s for b in drawn for s in b.skipped]))
+    return found
+
+
+def test_workers_change_nothing(mixed):
+    """Two processes that live on over both epochs give what this one gives."""
+    (one, folder), (two, other) = ((loader(f, 4, n), f) for n, f in ((0, train(mixed)), (2, train(mixed))))
+    alone, shared = epochs(one, folder), epochs(two, other)
+    for (numbers, pictures, sentences), (theirs, their_pictures, their_sentences) in zip(alone, shared, strict=True):
+        assert numbers == theirs and torch.equal(pictures, their_pictures) and sentences == their_sentences
+        assert sorted(numbers) == [0, 4, 9] and len(sentences) == 7
+    assert not torch.equal(alone[0][1], alone[1][1])
+
+
+def train(path):
+    return Folder(path, 16, train=True)
+
+
+def test_the_order_changes_with_the_epoch_and_the_seed(tmp_path):
+    for number in range(8):
+        save(tmp_path / f"{number}.png")
+    orders = []
+    for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0)):
+        folder = Folder(tmp_path, 16, train=True, seed=seed)
+        folder.set_epoch(epoch)
+        orders.append([n for batch in loader(folder, 3) for n in batch.numbers.tolist()])
+    assert all(sorted(order) == list(range(8)) for order in orders)
+    assert orders[0] == orders[1] and orders[0] != orders[2] and orders[0] != orders[3]
+    assert [n for batch in loader(Folder(tmp_path, 16), 3) for n in batch.numbers.tolist()] == list(range(8))

@@ -42,6 +42,41 @@ def load_features(name="bundled", device="cpu", fall_back=False):
     return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
 
+def features_for(profile, device="cpu"):
+    """The network that a notebook looks into, and why it is that one: (network, sentence).
+
+    The full profile asks for VGG-19, and warns and takes the bundled network if its weights cannot be had.
+    """
+    if profile == "quick":
+        why = "the quick profile needs no download and no wait; VGG-19 is 550 MB and 13 times the multiplications"
+        return load_features("bundled", device), f"bundled features: {why}"
+    network = load_features("vgg19", device, fall_back=True)
+    if len(network.layers) == sum(map(len, VGG19_WIDTHS)):
+        return network, "VGG-19: the full profile has the time for it, and its weights are here"
+    return network, "bundled features: the full profile asks for VGG-19, and its weights could not be downloaded"
+
+
+def receptive_field(network, layer):
+    """The side, in px, of the square of the picture that one position of a layer can see.
+
+    Each convolution or pooling of kernel k adds k − 1 of its input's positions (Araujo et al. 2019).
+    """
+    if layer not in network.stride:
+        raise InputError(f"no layer is called {layer!r}: this network has {', '.join(network.layers)}")
+    side, jump = 1, 1
+    for step in network.steps[: network.layers.index(layer) + 1]:
+        for module in step.modules():
+            if hasattr(module, "kernel_size"):
+                (kernel, stride) = (first(size) for size in (module.kernel_size, module.stride))
+                side, jump = side + (kernel - 1) * jump, jump * stride
+    return side
+
+
+def first(size):
+    """A kernel's or stride's size along one side: PyTorch keeps a number or a pair."""
+    return size[0] if isinstance(size, tuple) else size
+
+
 def vgg19():
     """VGG-19 with ImageNet weights and average pooling (Gatys 2016), taps relu1_1 … relu5_4."""
     weights = torchvision.models.VGG19_Weights.IMAGENET1K_V1
