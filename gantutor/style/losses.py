@@ -2,12 +2,29 @@
 
 Each takes one feature map (N, C, H, W) of the output picture y and returns a number. Total loss:
 alpha · content + beta · style (Gatys 2016, eq. 7).
+
+A style loss is made from what a style keeps of a layer. Gram, moments and Wasserstein-2 need its mean and covariance
+alone (`from_moments`), so that a style file can hold them; the sliced ones need the feature map of a picture.
 """
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .statistics import gram_matrix, mean_and_covariance
+from .statistics import bures, gram_matrix, mean_and_covariance, random_directions, roots, sorted_distance
+
+GRAM_SCALES = {
+    "gatys": lambda gram: 1 / 4,
+    "johnson": lambda gram: 1.0,
+    "mean": lambda gram: 1 / gram[0].numel(),
+    "relative": lambda gram: 1 / (gram.square().sum() / len(gram) + 1e-12),
+}
+"""By what |ΔG|² is multiplied, for the Gram matrix G over C H W.
+
+"gatys" is 1/(4 C² (H W)²) for the matrix that is not divided (Gatys 2016, eq. 4), "johnson" the plain square (Johnson
+2016, eq. 4), "mean" the mean over the C² entries (d2l, PyTorch's tutorial), "relative" one over the target's square:
+with it alone, layers of any width and strength count alike.
+"""
 
 
 class ContentLoss(nn.Module):
@@ -23,15 +40,21 @@ class ContentLoss(nn.Module):
 
 
 class GramLoss(nn.Module):
-    """Squared distance of Gram matrices (Gatys 2016, eq. 4; Johnson 2016, eq. 4), over the target's squared norm."""
+    """Squared distance of Gram matrices, scaled by one of `GRAM_SCALES`; the target is (C, C) or (1, C, C)."""
 
-    def __init__(self, gram):
+    def __init__(self, gram, scale="relative"):
         super().__init__()
-        self.register_buffer("target", gram.detach())
-        self.register_buffer("scale", self.target.square().sum() + 1e-12)
+        gram = gram.detach() if gram.ndim == 3 else gram.detach()[None]
+        self.register_buffer("target", gram)
+        self.register_buffer("scale", torch.as_tensor(GRAM_SCALES[scale](gram)))
+
+    @classmethod
+    def from_moments(cls, mean, covariance):
+        """The second moment is covariance + mean meanᵀ; over C it is the Gram matrix over C H W."""
+        return cls((covariance + mean[..., :, None] * mean[..., None, :]) / mean.shape[-1])
 
     def forward(self, features):
-        return (gram_matrix(features) - self.target).square().sum() / self.scale / len(features)
+        return (gram_matrix(features) - self.target).square().sum() * self.scale / len(features)
 
 
 class MomentLoss(nn.Module):
@@ -51,6 +74,11 @@ class MomentLoss(nn.Module):
         self.register_buffer("target", self.normalised(covariance.detach()))
         self.register_buffer("scale", self.target.square().sum().clamp(min=0.5))  # a flat target has none
 
+    @classmethod
+    def from_moments(cls, mean, covariance):
+        """Mean (C,) and covariance (C, C) are the target."""
+        return cls(mean, covariance)
+
     def normalised(self, covariance):
         """The covariance with every channel divided by its floored deviation."""
         return covariance * self.weight[..., :, None] * self.weight[..., None, :]
@@ -60,6 +88,71 @@ class MomentLoss(nn.Module):
         mean_term = ((mean - self.target_mean) * self.weight).square().mean()
         covariance_term = (self.normalised(covariance) - self.target).square().sum() / self.scale / len(features)
         return mean_term + covariance_term
+
+
+class Wasserstein2Loss(nn.Module):
+    """Squared Wasserstein-2 distance between the Gaussians of picture and target, over the target's second moment.
+
+    The Gaussians have the features' means and covariances (Mroueh 2020, "Wasserstein style transfer"). In double
+    precision inside, as square roots of nearly singular matrices need it.
+    """
+
+    def __init__(self, mean, covariance):
+        super().__init__()
+        covariance = covariance.detach().double()
+        self.register_buffer("target_mean", mean.detach().double())
+        self.register_buffer("target_trace", covariance.diagonal(dim1=-2, dim2=-1).sum(-1))
+        self.register_buffer("root", roots(covariance, floor=1e-24)[0])
+        self.register_buffer("scale", self.target_mean.square().sum(-1) + self.target_trace + 1e-8)
+
+    @classmethod
+    def from_moments(cls, mean, covariance):
+        """Mean (C,) and covariance (C, C) are the target."""
+        return cls(mean, covariance)
+
+    def forward(self, features):
+        mean, covariance = (moment.double() for moment in mean_and_covariance(features))
+        spread = bures(self.root.double(), self.target_trace, covariance)
+        distance = (mean - self.target_mean).square().sum(-1) + spread
+        return (distance / self.scale).mean().to(features.dtype)
+
+
+class SlicedLoss(nn.Module):
+    """Sliced Wasserstein-2 distance of the features' whole distribution, over the target's mean square.
+
+    Positions are projected onto random directions, sorted, and compared in order; each call draws new directions
+    (Heitz 2021, "A sliced Wasserstein loss for neural texture synthesis"). Two losses made alike draw alike.
+    """
+
+    def __init__(self, target, directions=16, seed=0):
+        super().__init__()
+        self.register_buffer("target", target.detach())
+        self.register_buffer("scale", self.target.square().sum(1).mean() / self.target.shape[1] + 1e-8)
+        self.directions = min(directions, target.shape[1])
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def forward(self, features):
+        kernels = random_directions(self.directions, (features.shape[1], 1, 1), self.generator).to(features)
+        return sorted_distance(features, self.target, kernels) / self.scale
+
+
+class PatchLoss(nn.Module):
+    """Sliced Wasserstein-2 distance of the patches of two pictures (1, 3, H, W), over the target's mean square.
+
+    A random direction in the space of patches is a random convolution kernel (Elnekave and Weiss 2022, "Generating
+    natural images with direct patch distributions matching"). No network looks: patches of pixels are all.
+    """
+
+    def __init__(self, target, side=7, directions=48, seed=0):
+        super().__init__()
+        self.register_buffer("target", target.detach())
+        self.register_buffer("scale", self.target.square().mean() + 1e-8)
+        self.side, self.directions = side, directions
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def forward(self, images):
+        kernels = random_directions(self.directions, (images.shape[1], self.side, self.side), self.generator)
+        return sorted_distance(images, self.target, kernels.to(images)) / self.scale
 
 
 def total_variation(images):

@@ -6,13 +6,13 @@ import torch
 
 from ..errors import InputError
 from ..images import interpolate, resize
-from .losses import ContentLoss, MomentLoss, total_variation
-from .statistics import match_palette
+from .losses import ContentLoss, total_variation
 from .target import PIXELS
 
 LEVELS = ((64, 60), (128, 60), (256, 30))  # short side in px, Adam steps there
 REFERENCE = 256  # px; at coarser sizes style weighs more, as large shapes are set there and details come back later
 FINEST_STEPS = 30  # at each doubling beyond the last level
+STILL = (10, 0.005)  # a size is done early if in so many steps the total loss falls by no more than this share
 
 
 @dataclass
@@ -39,12 +39,14 @@ def levels(size):
 
 
 def total_steps(size):
-    """How many states `optimise` yields for a size."""
+    """How many states `optimise` yields for a size at the most."""
     return sum(steps for _, steps in levels(size))
 
 
-def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4, smooth=0.9, rate=0.03):
-    """Paint a photo (1, 3, H, W) in a `Style`; yields a `PaintState` after every step, the last at the wanted size.
+def optimise(
+    network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4, smooth=0.9, rate=0.03, start=None, plan=None
+):
+    """Paint a photo (1, 3, H, W) in a style of `target`; yields a `PaintState` after every step.
 
     Minimises alpha · content + beta · style + smooth · total variation with Adam. Content is compared on
     the network's content layers, style on its style layers and on the pixels. It starts from the photo in
@@ -52,22 +54,26 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4,
     so far is laid over the larger photo, so that its details need not be found again (a level of a Laplacian
     pyramid, Burt and Adelson 1983). `size` is the short side in px; `strength` scales beta; below 1 it also
     scales the smoothing and leaves the photo some of its own colours.
+
+    `start`, a picture (1, 3, H, W) of the photo's shape, begins elsewhere: with the photo itself, with noise.
+    `plan`, a list of (short side, steps), replaces that of `levels`. A size whose loss no longer falls ends early.
     """
     check_photo(photo, size)
-    plan = levels(size)
-    total, done, picture = sum(steps for _, steps in plan), 0, None
+    plan = levels(size) if plan is None else plan
+    total, done, painted = sum(steps for _, steps in plan), 0, None
     for side, steps in plan:
         content_photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
-        goal = style.at(side)
-        start = content_photo.lerp(match_palette(content_photo, *goal[PIXELS]), min(1, strength))
-        if picture is not None:
-            change = picture - interpolate(start, picture.shape[2:])
-            start = (start + interpolate(change, start.shape[2:])).clamp(0, 1)
-        picture = start.contiguous(memory_format=torch.channels_last).requires_grad_()
-        loss = TotalLoss(network, content_photo, goal)
+        if start is None:
+            begin = content_photo.lerp(style.recoloured(content_photo, side), min(1, strength))
+        else:
+            begin = interpolate(start, content_photo.shape[2:]).clamp(0, 1)
+        changed = begin if painted is None else begin + interpolate(painted, begin.shape[2:])
+        picture = changed.clamp(0, 1).contiguous(memory_format=torch.channels_last).requires_grad_()
+        loss = TotalLoss(network, content_photo, style.losses(side)).to(photo.device)
         weight, smoothing = strength * beta * max(1, REFERENCE / side), min(1, strength) * smooth
         adam = torch.optim.Adam([picture], rate)
-        for _ in range(steps):
+        objectives = []
+        while len(objectives) < steps and not still(objectives):
             content, style_distance = loss(picture)
             objective = alpha * content + weight * style_distance + smoothing * total_variation(picture)
             adam.zero_grad()
@@ -76,25 +82,35 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4,
             with torch.no_grad():
                 picture.clamp_(0, 1)
             done += 1
+            objectives.append(objective.item())
+            if still(objectives):
+                total -= steps - len(objectives)
             yield PaintState(picture.detach(), content.item(), style_distance.item(), done, total)
-        picture = picture.detach()
+        painted = picture.detach() - begin
+
+
+def still(objectives):
+    """True if the last steps hardly lowered the total loss."""
+    steps, share = STILL
+    return len(objectives) > steps and objectives[-1] >= (1 - share) * objectives[-1 - steps]
 
 
 class TotalLoss(torch.nn.Module):
-    """Content and style distance of a picture to a photo and to a style's statistics: two numbers.
+    """Content and style distance of a picture to a photo and to a style: two numbers.
 
-    Each is a mean over layers; of a style distance it takes log(1 + d), so that a layer which is still far off
-    does not drown the others. Targets are computed once.
+    `losses` has a style loss for each layer that counts, as `losses(size)` of a style gives them. Each number is a
+    mean over layers; of a style distance it takes log(1 + d), so that a layer which is still far off does not drown
+    the others. Targets are computed once, and no layer beyond the deepest that is compared.
     """
 
-    def __init__(self, network, photo, goal):
+    def __init__(self, network, photo, losses):
         super().__init__()
         self.network = network
-        self.layers = list(dict.fromkeys((*network.content_layers, *network.style_layers)))
+        self.layers = list(dict.fromkeys((*network.content_layers, *(k for k in losses if k != PIXELS))))
         with torch.no_grad():
             features = network(photo, network.content_layers)
         self.content = torch.nn.ModuleDict({k: ContentLoss(features[k]) for k in network.content_layers})
-        self.style = torch.nn.ModuleDict({k: MomentLoss(*goal[k]) for k in (PIXELS, *network.style_layers)})
+        self.style = torch.nn.ModuleDict(losses)
 
     def forward(self, picture):
         features = self.network(picture, self.layers) | {PIXELS: picture}

@@ -4,6 +4,7 @@ Feature maps are (N, C, H, W); every picture of a batch is described on its own.
 """
 
 import torch
+from torch.nn import functional as F
 
 FLOOR = 1e-5  # of a colour's variance: less than one of 256 levels cannot be seen
 
@@ -83,16 +84,52 @@ def wasserstein2(mean, covariance, other_mean, other_covariance):
 
     |m − m'|² + tr(S + S' − 2 (S^½ S' S^½)^½), in double precision inside.
     """
-    s, t = covariance.double(), other_covariance.double()
-    values, vectors = torch.linalg.eigh(s)
-    root = (vectors * values.clamp(min=0).sqrt()[..., None, :]) @ vectors.mT
-    cross = torch.linalg.eigvalsh(root @ t @ root).clamp(min=0).sqrt().sum(-1)
-    traces = (s + t).diagonal(dim1=-2, dim2=-1).sum(-1)
-    return (mean - other_mean).double().square().sum(-1) + (traces - 2 * cross).clamp(min=0)
+    covariance = covariance.double()
+    root, _ = roots(covariance, floor=1e-24)
+    spread = bures(root, covariance.diagonal(dim1=-2, dim2=-1).sum(-1), other_covariance.double())
+    return (mean - other_mean).double().square().sum(-1) + spread
+
+
+def bures(root, trace, covariance):
+    """The part of `wasserstein2` that covariances make: S by its root and its trace, S' as it is.
+
+    Eigenvalues of the product are floored, so that the gradient is finite where a matrix is singular.
+    """
+    product = root @ covariance @ root
+    scale = product.detach().diagonal(dim1=-2, dim2=-1).mean(-1).clamp(min=0)[..., None]
+    cross = (torch.linalg.eigvalsh(product).clamp(min=0) + 1e-17 * scale + 1e-30).sqrt().sum(-1)
+    return (trace + covariance.diagonal(dim1=-2, dim2=-1).sum(-1) - 2 * cross).clamp(min=0)
+
+
+def random_directions(count, shape, generator):
+    """Random unit vectors as convolution kernels: (count, *shape), uniform on the sphere."""
+    directions = torch.randn(count, *shape, generator=generator)
+    return directions / directions.flatten(1).norm(dim=1).view(-1, *[1] * len(shape))
+
+
+def sorted_distance(features, others, kernels):
+    """Mean squared difference of the sorted answers to each kernel: maps (N, C, H, W), kernels (K, C, h, w).
+
+    For unit kernels the average over all of them is the squared sliced Wasserstein-2 distance of the patches (or,
+    with 1 × 1 kernels, the positions). Another number of positions is matched by interpolating between the ranks.
+    """
+    mine, its = (F.conv2d(maps, kernels).flatten(2).sort(dim=2).values for maps in (features, others))
+    if mine.shape[2] != its.shape[2]:
+        its = F.interpolate(its, mine.shape[2], mode="linear")
+    return (mine - its).square().mean()
+
+
+def with_colours_of(photo, painting):
+    """The painting's luminance with the photo's hues, both (N, 3, H, W) of one size, clamped to [0, 1].
+
+    Luminance-only transfer (Gatys 2017, "Controlling perceptual factors", section 5): the weights are BT.601's.
+    """
+    weights = photo.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    return (photo + ((painting - photo) * weights).sum(1, keepdim=True)).clamp(0, 1)
 
 
 def roots(covariance, floor=FLOOR):
-    """Symmetric square root of a covariance (C, C) and its inverse; eigenvalues under `floor` are raised to it."""
+    """Symmetric square root of a covariance (…, C, C) and its inverse; eigenvalues under `floor` are raised to it."""
     values, vectors = torch.linalg.eigh(covariance)
-    values = values.clamp(min=floor).sqrt()
-    return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T
+    values = values.clamp(min=floor).sqrt()[..., None, :]
+    return (vectors * values) @ vectors.mT, (vectors / values) @ vectors.mT

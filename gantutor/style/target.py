@@ -1,13 +1,19 @@
-"""A style as the package keeps it: means and covariances of features, at several sizes of the pictures."""
+"""What can be painted in: a style as statistics, as the features or patches of one picture, or one style a region.
+
+Each answers two questions at a size, the short side in px: `losses(size)`, a loss for every layer that counts (`PIXELS`
+is the picture itself), and `recoloured(photo, size)`, a photo in the style's colours, with which painting starts.
+"""
 
 import math
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from ..errors import InputError
-from ..images import resize
-from .statistics import mean_and_covariance, pooled
+from ..images import interpolate, resize
+from .losses import MomentLoss, PatchLoss, SlicedLoss
+from .statistics import match_palette, mean_and_covariance, pooled
 
 SIZES = (64, 128, 256)  # short sides in px at which a style is described: coarse shapes, then strokes
 PIXELS = "pixels"  # the picture itself counts as a layer: its palette
@@ -19,15 +25,24 @@ def describe(network, images, layers):
     return {layer: mean_and_covariance(images if layer == PIXELS else features[layer]) for layer in layers}
 
 
+def nearest(sizes, size):
+    """Of the sizes at hand the nearest to the one wanted, the smaller of two."""
+    return min(sizes, key=lambda known: (abs(known - size), known))
+
+
 @dataclass
 class Style:
-    """`levels[size][layer]` is the (mean (C,), covariance (C, C)) of a layer for pictures of that short side."""
+    """`levels[size][layer]` is the (mean (C,), covariance (C, C)) of a layer for pictures of that short side.
+
+    `loss` compares with them: a class of `losses` that has `from_moments`.
+    """
 
     levels: dict
+    loss: type = MomentLoss
 
     @classmethod
     @torch.no_grad()
-    def of(cls, network, pictures, sizes=SIZES):
+    def of(cls, network, pictures, sizes=SIZES, loss=MomentLoss):
         """The style of one picture or of several together: a list of tensors (1, 3, H, W), pooled with equal weights.
 
         Statistics of a set are those of all its positions together, so its palette is the whole set's.
@@ -40,7 +55,7 @@ class Style:
             for layer in layers:
                 means, covariances = (torch.cat([d[layer][i] for d in described]) for i in (0, 1))
                 levels[size][layer] = pooled(means, covariances, torch.ones(len(means), device=means.device))
-        return cls(levels)
+        return cls(levels, loss)
 
     @classmethod
     def mixed(cls, styles, weights):
@@ -54,15 +69,147 @@ class Style:
             return sum(share * style.levels[size][layer][kind] for share, style in zip(shares, styles, strict=True))
 
         levels = styles[0].levels
-        return cls({size: {k: (between(size, k, 0), between(size, k, 1)) for k in levels[size]} for size in levels})
+        mixture = {size: {k: (between(size, k, 0), between(size, k, 1)) for k in levels[size]} for size in levels}
+        return cls(mixture, styles[0].loss)
 
     def at(self, size):
-        """The statistics for painting at this short side: those of the nearest size at hand, the smaller of two."""
-        return self.levels[min(self.levels, key=lambda known: (abs(known - size), known))]
+        """The statistics for painting at this short side: those of the nearest size at hand."""
+        return self.levels[nearest(self.levels, size)]
+
+    def losses(self, size):
+        """A loss for every layer."""
+        return {layer: self.loss.from_moments(*moments) for layer, moments in self.at(size).items()}
+
+    def recoloured(self, photo, size):
+        """The photo (N, 3, H, W) in the style's colours."""
+        return match_palette(photo, *self.at(size)[PIXELS])
 
     def to(self, device):
         """The same style on a device."""
         moved = {}
         for size, layers in self.levels.items():
             moved[size] = {k: (mean.to(device), covariance.to(device)) for k, (mean, covariance) in layers.items()}
-        return Style(moved)
+        return Style(moved, self.loss)
+
+
+@dataclass
+class Exemplar:
+    """The style of one picture with its features' whole distribution, compared by `SlicedLoss`.
+
+    `levels[size][layer]` is a feature map (1, C, H, W). It knows more than a mean and a covariance, takes longer, and
+    can be neither pooled nor mixed.
+    """
+
+    levels: dict
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, network, picture, sizes=SIZES):
+        """The style of a picture (1, 3, H, W)."""
+        levels = {}
+        for size in sizes:
+            small = resize(picture, size)
+            levels[size] = {PIXELS: small} | network(small, network.style_layers)
+        return cls(levels)
+
+    def losses(self, size):
+        """A loss for every layer."""
+        return {layer: SlicedLoss(features) for layer, features in self.levels[nearest(self.levels, size)].items()}
+
+    def recoloured(self, photo, size):
+        """The photo in the picture's colours."""
+        return in_colours_of(photo, self.levels[nearest(self.levels, size)][PIXELS])
+
+
+@dataclass
+class Patches:
+    """The style of one picture (1, 3, H, W) as its patches of pixels: no network, compared by `PatchLoss`."""
+
+    picture: torch.Tensor
+
+    def losses(self, size):
+        """One loss, of the pixels."""
+        return {PIXELS: PatchLoss(resize(self.picture, size))}
+
+    def recoloured(self, photo, size):
+        """The photo in the picture's colours."""
+        return in_colours_of(photo, self.picture)
+
+
+def in_colours_of(photo, picture):
+    """The photo with the mean and covariance of the picture's colours."""
+    mean, covariance = mean_and_covariance(picture)
+    return match_palette(photo, mean[0], covariance[0])
+
+
+class Regions:
+    """A style for each region: a list of (style, mask), the mask (1, 1, H, W) of the photo's shape, 1 inside.
+
+    A region's statistics are those of the positions inside it (Gatys 2017, "Controlling perceptual factors", section
+    4, with hard masks), and count by its area. Where no mask reaches, the photo stays in its own colours, and only
+    content is asked for.
+    """
+
+    def __init__(self, parts):
+        if not parts:
+            raise InputError("there is no region to paint in: give at least one pair of style and mask")
+        for number, (_, mask) in enumerate(parts, start=1):
+            if mask.ndim != 4 or mask.shape[:2] != (1, 1) or not mask.isfinite().all():
+                raise InputError(f"mask {number} is no finite tensor (1, 1, H, W) but {tuple(mask.shape)}: convert it")
+            if not inside(mask, mask.shape[2:]).any():
+                raise InputError(f"mask {number} is empty: it must be 1, or white, where its style belongs")
+        self.parts = parts
+
+    def losses(self, size):
+        """For every layer a loss that looks at each region on its own."""
+        regional = {}
+        for style, mask in self.parts:
+            for layer, loss in style.losses(size).items():
+                regional.setdefault(layer, RegionalLoss()).add(loss, mask)
+        return regional
+
+    def recoloured(self, photo, size):
+        """The photo (1, 3, H, W) with each region in its style's colours."""
+        result = photo.clone()
+        for style, mask in self.parts:
+            chosen = inside(fitting(mask, photo), photo.shape[2:])
+            if chosen.any():
+                result[0][:, chosen] = style.recoloured(photo[0][:, chosen][None, :, :, None], size)[0, :, :, 0]
+        return result
+
+
+class RegionalLoss(nn.Module):
+    """The losses of several regions, each seeing its own positions of the feature map alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.losses, self.masks = nn.ModuleList(), []
+
+    def add(self, loss, mask):
+        """A region's loss and its mask (1, 1, H, W)."""
+        self.losses.append(loss)
+        self.masks.append(mask)
+
+    def forward(self, features):
+        total = features.new_zeros(())
+        for loss, mask in zip(self.losses, self.masks, strict=True):
+            chosen = inside(mask, features.shape[2:]).to(features.device)
+            if chosen.any():  # a small region has no position of its own in a coarse layer
+                share = chosen.float().mean()
+                total = total + share * loss(features.flatten(2)[:, :, chosen.flatten()][..., None])
+        return total
+
+
+def inside(mask, shape):
+    """Where a mask (1, 1, h, w) covers most of a position, for maps of this shape: booleans (H, W)."""
+    return interpolate(mask.float(), shape)[0, 0] > 0.5
+
+
+def fitting(mask, photo):
+    """The mask, if it has the photo's proportions."""
+    (height, width), (tall, wide) = mask.shape[2:], photo.shape[2:]
+    if abs(height * wide - width * tall) > 0.02 * height * wide + max(wide, tall):
+        raise InputError(
+            f"the mask is {width} x {height} px, the photo {wide} x {tall}: give it the photo's proportions"
+        )
+    return mask

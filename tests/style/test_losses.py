@@ -4,15 +4,28 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from gantutor.style.losses import ContentLoss, GramLoss, MomentLoss, total_variation
-from gantutor.style.statistics import gram_matrix, mean_and_covariance
+from gantutor.style.losses import (
+    GRAM_SCALES,
+    ContentLoss,
+    GramLoss,
+    MomentLoss,
+    PatchLoss,
+    SlicedLoss,
+    Wasserstein2Loss,
+    total_variation,
+)
+from gantutor.style.statistics import gram_matrix, mean_and_covariance, wasserstein2
 
 LOSSES = {
     "content": ContentLoss,
     "gram": lambda features: GramLoss(gram_matrix(features)),
     "moments": lambda features: MomentLoss(*mean_and_covariance(features)),
+    "wasserstein2": lambda features: Wasserstein2Loss(*mean_and_covariance(features)),
+    "sliced": SlicedLoss,
+    "patches": lambda features: PatchLoss(features, side=2),
 }
-STYLE_LOSSES = ["gram", "moments"]
+POSITIONLESS = ["gram", "moments", "wasserstein2", "sliced"]  # patches know their neighbours
+FROM_MOMENTS = ["gram", "moments", "wasserstein2"]
 
 
 def noise(*shape, seed=0):
@@ -53,19 +66,21 @@ def test_grows_with_the_distance(name, features):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradient_is_the_true_one(name, features):
-    assert gradcheck(LOSSES[name](features[..., :2]), noise(1, 4, 6, 2, seed=1).requires_grad_())
+    """Each call of a sliced loss draws anew, so every evaluation has its own loss, made alike."""
+    x = noise(1, 4, 6, 2, seed=1).requires_grad_()
+    assert gradcheck(lambda x: LOSSES[name](features[..., :2])(x), x)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_targets_are_buffers_without_gradient(name, features):
     loss = LOSSES[name](features.clone().requires_grad_() * 2)
     assert list(loss.parameters()) == []
-    assert {"target", "scale"} <= set(dict(loss.named_buffers()))
+    assert any(buffer.startswith("target") for buffer, _ in loss.named_buffers())
     assert not any(buffer.requires_grad for buffer in loss.buffers())
     assert loss.float()(features.float()).dtype == torch.float32  # targets move with the module
 
 
-@pytest.mark.parametrize("name", STYLE_LOSSES)
+@pytest.mark.parametrize("name", POSITIONLESS)
 def test_style_forgets_where_things_are_and_content_does_not(name, features):
     flipped = features.flip(3)
     assert LOSSES[name](features)(flipped).item() == pytest.approx(0, abs=1e-12)
@@ -80,10 +95,89 @@ def test_scaling_target_and_features_alike_changes_nothing(name, features):
     assert ratio == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", STYLE_LOSSES)
+@pytest.mark.parametrize("name", FROM_MOMENTS)
 def test_a_batch_gives_the_mean_of_its_pictures(name, features):
     loss, batch = LOSSES[name](features), noise(3, 4, 6, 5, seed=1)
     torch.testing.assert_close(loss(batch), torch.stack([loss(picture[None]) for picture in batch]).mean())
+
+
+@pytest.mark.parametrize("name", FROM_MOMENTS)
+def test_from_moments_is_the_same_loss(name, features):
+    """A style file keeps a mean (C,) and a covariance (C, C) alone."""
+    mean, covariance = mean_and_covariance(features)
+    loss, x = LOSSES[name](features), noise(1, 4, 5, 5, seed=1)
+    torch.testing.assert_close(type(loss).from_moments(mean[0], covariance[0])(x), loss(x))
+
+
+def test_gram_scales_by_their_papers():
+    """Each convention in its own words, from the matrix that nobody divided."""
+    x, y = noise(1, 4, 6, 5), noise(1, 4, 6, 5, seed=1)
+    channels, positions = 4, 30
+    raw = [torch.einsum("ip,jp->ij", f.flatten(2)[0], f.flatten(2)[0]) for f in (x, y)]
+    square = (raw[1] - raw[0]).square().sum()
+    expected = {
+        "gatys": square / (4 * channels**2 * positions**2),
+        "johnson": ((raw[1] - raw[0]) / (channels * positions)).square().sum(),
+        "mean": ((raw[1] - raw[0]) / (channels * positions)).square().mean(),
+        "relative": square / raw[0].square().sum(),
+    }
+    assert expected.keys() == GRAM_SCALES.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(GramLoss(gram_matrix(x), name)(y), value)
+
+
+def test_wasserstein2_loss_is_the_distance_over_the_targets_second_moment():
+    x, y = noise(1, 4, 6, 5), 2 * noise(1, 4, 3, 5, seed=1)
+    second = x.square().mean((2, 3)).sum()
+    distance = wasserstein2(*mean_and_covariance(x), *mean_and_covariance(y))
+    torch.testing.assert_close(
+        Wasserstein2Loss(*mean_and_covariance(x))(y), (distance / second).squeeze(), rtol=1e-5, atol=0
+    )
+
+
+def test_sliced_loss_sees_more_than_two_moments():
+    """Two values, or a normal distribution of the same mean and variance: the Gram matrix cannot tell them apart."""
+    coins = torch.randint(0, 2, (1, 2, 60, 60), generator=torch.Generator().manual_seed(0)).double() * 2 - 1
+    bells = torch.randn(1, 2, 60, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    near = {name: LOSSES[name](coins)(bells).item() for name in ("moments", "wasserstein2", "sliced")}
+    assert near["moments"] < 0.01
+    assert near["wasserstein2"] < 0.01
+    assert near["sliced"] > 0.05
+
+
+def test_sliced_loss_of_a_shift():
+    """Everything moved by v: a direction w sees (w·v)², on average |v|² / C."""
+    x = noise(1, 3, 8, 8)
+    shift = torch.tensor([3.0, 0.0, 0.0]).double().view(1, 3, 1, 1)
+    loss = SlicedLoss(x, directions=3)
+    found = sum(loss(x + shift).item() for _ in range(300)) / 300 * loss.scale.item()
+    assert found == pytest.approx(9 / 3, rel=0.1)
+
+
+@pytest.mark.parametrize("make", [SlicedLoss, PatchLoss])
+def test_sliced_losses_draw_new_directions_from_their_seed(make, features):
+    x = noise(1, 4, 30, 30, seed=1)
+    target = noise(1, 4, 30, 30, seed=2)
+    one, two, other = make(target), make(target), make(target, seed=1)
+    first = one(x)
+    assert torch.equal(first, two(x))
+    assert first != one(x)
+    assert first != other(x)
+
+
+def test_patches_know_their_neighbours():
+    """Stripes of another direction have the same pixels: only patches see it."""
+    stripes = (torch.arange(24) % 4 < 2).double().expand(1, 3, 24, 24)
+    turned = stripes.mT.contiguous()
+    assert SlicedLoss(stripes)(turned) < 1e-12
+    assert PatchLoss(stripes)(turned) > 0.01
+
+
+def test_sliced_losses_take_other_sizes():
+    """The same distribution at another number of positions is no distance, whichever is larger."""
+    x = noise(1, 3, 40, 40)
+    for target, other in ((x, x[..., ::2]), (x[..., ::2], x)):
+        assert SlicedLoss(target)(other) < 0.01 * SlicedLoss(target)(other + 1)
 
 
 def test_content_loss_of_known_features():

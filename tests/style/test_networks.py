@@ -198,3 +198,30 @@ def test_random_vgg19_keeps_the_size_of_activations():
     again, other = random_vgg19(0), random_vgg19(1)
     assert torch.equal(again.convolutions()[3].weight, network.convolutions()[3].weight)
     assert not torch.equal(other.convolutions()[3].weight, network.convolutions()[3].weight)
+
+
+@pytest.mark.parametrize("layers", [["relu1_1"], ["relu2_2", "relu4_1"], ["relu5_4", "relu1_2", "relu3_1"]])
+def test_large_pictures_keep_less_and_give_the_same(vgg, layers, monkeypatch):
+    """Above SPARING pixels what lies between the layers asked for is computed again: same values, same gradient."""
+
+    def values_and_gradient():
+        x = picture(48, 40).requires_grad_()
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+            taps = vgg(x, layers)
+        sum(tap.square().sum() for tap in taps.values()).backward()
+        return [taps[layer] for layer in layers], x.grad, sum(kept)
+
+    usual = values_and_gradient()
+    monkeypatch.setattr("gantutor.style.networks.SPARING", 48 * 40 - 1)
+    sparing = values_and_gradient()
+    torch.testing.assert_close(sparing[:2], usual[:2])
+    assert sparing[2] < 0.5 * usual[2]
+
+
+def test_large_pictures_without_gradients_run_as_usual(vgg, monkeypatch):
+    monkeypatch.setattr("gantutor.style.networks.SPARING", 1)
+    monkeypatch.setattr("gantutor.style.networks.checkpoint", None)
+    vgg(picture(32, 32), ["relu2_1"])
+    with torch.no_grad():
+        vgg(picture(32, 32).requires_grad_(), ["relu2_1"])

@@ -13,7 +13,7 @@ from gantutor.style.features import load_features
 from gantutor.style.networks import VGG
 from gantutor.style.optimise import TotalLoss, levels, optimise, total_steps
 from gantutor.style.statistics import mean_and_covariance
-from gantutor.style.target import PIXELS, Style
+from gantutor.style.target import PIXELS, Exemplar, Patches, Regions, Style
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +71,22 @@ def test_states_count_up_and_end_at_the_size(small, photo, painted):
     for state in optimise(small, photo, style, size):
         states += 1
         assert state.step == states
-        assert state.steps == total_steps(size)
+        assert state.step <= state.steps <= total_steps(size)
         assert state.image.isfinite().all()
         assert ((state.image >= 0) & (state.image <= 1)).all()
         assert not state.image.requires_grad
         assert isinstance(state.content, float)
         assert state.content >= 0
         assert state.style >= 0
-    assert states == total_steps(size)
+    assert states == state.steps
     assert state.image.shape == (1, 3, round(size * 64 / 48), size)
 
 
 def test_each_level_has_the_statistics_of_its_size(small, photo, painted):
     class Watched(Style):
-        def at(self, size):
+        def losses(self, size):
             asked.append(size)
-            return super().at(size)
+            return super().losses(size)
 
     asked, style = [], Watched(Style.of(small, [painted]).levels)
     last(optimise(small, photo, style, 70))
@@ -100,7 +100,7 @@ def test_style_comes_nearer(photo, painted):
     states = optimise(network, photo, style, 40)
     first = next(states)
     final = last(states)
-    unpainted = TotalLoss(network, content, style.at(40))(content)[1].item()
+    unpainted = TotalLoss(network, content, style.losses(40))(content)[1].item()
     assert first.style < unpainted
     assert final.style < 0.75 * first.style
     assert final.style < 0.5 * unpainted
@@ -112,7 +112,7 @@ def test_distances_reported_are_those_of_the_loss(small, photo, painted):
     style = Style.of(small, [painted])
     first = next(optimise(small, photo, style, 32, strength=0))
     content = resize(photo, 32)
-    expected = TotalLoss(small, content, style.at(32))(content)
+    expected = TotalLoss(small, content, style.losses(32))(content)
     assert first.content == pytest.approx(expected[0].item(), abs=1e-6)
     assert first.style == pytest.approx(expected[1].item(), rel=1e-4)
 
@@ -195,6 +195,60 @@ def test_photo_too_small_and_size_too_small(small, painted):
 
 def test_total_loss_is_zero_for_a_photo_in_its_own_style(small, photo):
     style = Style.of(small, [photo], sizes=(48,))
-    content, style_distance = TotalLoss(small, photo, style.at(48))(photo)
+    content, style_distance = TotalLoss(small, photo, style.losses(48))(photo)
     assert content.item() == pytest.approx(0, abs=1e-6)
     assert style_distance.item() == pytest.approx(0, abs=1e-4)
+
+
+def test_strength_zero_without_smoothing_gives_the_photo_back(small, photo, painted):
+    """Nothing pulls: every size starts as the photo, stays so, and is done early."""
+    states = list(optimise(small, photo, Style.of(small, [painted]), 70, strength=0))
+    assert (states[-1].image - resize(photo, 70)).abs().max() < 2 / 255
+    assert len(states) < total_steps(70) / 2
+    assert states[-1].steps == len(states)
+
+
+def test_plan_replaces_the_levels_and_counts(small, photo, painted):
+    states = list(optimise(small, photo, Style.of(small, [painted]), plan=[(32, 3), (48, 2)]))
+    assert [min(state.image.shape[2:]) for state in states] == [32] * 3 + [48] * 2
+    assert [(state.step, state.steps) for state in states] == [(n, 5) for n in range(1, 6)]
+
+
+def test_start_is_where_it_begins(small, photo, painted):
+    """Before anything has moved far: noise, or the photo in its own colours."""
+    style = Style.of(small, [painted])
+    noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0))
+    for start in (noise, photo):
+        first = next(optimise(small, photo, style, plan=[(48, 1)], start=start))
+        assert (first.image - start).abs().mean() < 0.05
+    assert (next(optimise(small, photo, style, plan=[(48, 1)])).image - photo).abs().mean() > 0.05
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda network, p: Style.of(network, [p]), Exemplar.of, lambda _, p: Patches(p)],
+    ids=["style", "ex", "patch"],
+)
+def test_whatever_can_be_painted_in_comes_nearer(small, photo, painted, make):
+    states = list(optimise(small, photo, make(small, painted), plan=[(48, 15)], strength=10))
+    assert states[-1].style < 0.9 * states[0].style
+    assert states[-1].image.isfinite().all()
+
+
+def test_regions_are_painted_each_in_its_style(small, photo, painted):
+    """Dark on the left, light on the right, and outside the masks the photo's own colours."""
+    dark, light = Style.of(small, [0.1 * painted]), Style.of(small, [0.9 + 0.1 * painted])
+    left = torch.zeros(1, 1, 64, 48)
+    left[..., :16] = 1
+    right = left.flip(3)
+    image = last(optimise(small, photo, Regions([(dark, left), (light, right)]), plan=[(48, 30)], strength=3)).image
+    assert image[..., :16].mean() < 0.25
+    assert image[..., 32:].mean() > 0.75
+    moved = (image - resize(photo, 48)).abs().mean((0, 1, 2))
+    assert moved[18:30].mean() < 0.6 * moved[:14].mean()
+
+
+def test_a_mask_of_another_shape_is_refused(small, photo, painted):
+    regions = Regions([(Style.of(small, [painted]), torch.ones(1, 1, 40, 80))])
+    with pytest.raises(InputError, match="the mask is 80 x 40 px, the photo 32 x 43"):
+        next(optimise(small, photo, regions, 32))

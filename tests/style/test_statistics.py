@@ -11,8 +11,11 @@ from gantutor.style.statistics import (
     match_palette,
     mean_and_covariance,
     pooled,
+    random_directions,
     roots,
+    sorted_distance,
     wasserstein2,
+    with_colours_of,
 )
 
 
@@ -209,3 +212,54 @@ def test_roots_raise_small_eigenvalues():
     root, inverse = roots(torch.diag(torch.tensor([4.0, 0.0, -1e-9])))
     torch.testing.assert_close(root, torch.diag(torch.tensor([2.0, FLOOR**0.5, FLOOR**0.5])))
     torch.testing.assert_close(inverse, torch.diag(torch.tensor([0.5, FLOOR**-0.5, FLOOR**-0.5])))
+
+
+def test_roots_of_several_at_once():
+    several = torch.stack([random_covariance(4, seed) for seed in range(3)])
+    for number, both in enumerate(zip(*roots(several), strict=True)):
+        torch.testing.assert_close(both, roots(several[number]))
+
+
+def test_wasserstein_distance_has_a_true_and_a_finite_gradient():
+    mean = torch.zeros(1, 3, dtype=torch.float64)
+    target = random_covariance(3, 1)[None]
+    other = random_covariance(3, 2)[None].requires_grad_()
+    assert gradcheck(lambda c: wasserstein2(mean, target, mean, (c + c.mT) / 2), other)
+    singular = torch.diag(torch.tensor([1.0, 0.0, 0.0]).double())[None].requires_grad_()
+    wasserstein2(mean, target, mean, singular).sum().backward()
+    assert singular.grad.isfinite().all()
+
+
+def test_random_directions_are_unit_vectors_from_the_generator():
+    generators = [torch.Generator().manual_seed(seed) for seed in (0, 0, 1)]
+    one, two, other = (random_directions(500, (3, 2, 2), generator) for generator in generators)
+    torch.testing.assert_close(one.flatten(1).norm(dim=1), torch.ones(500))
+    assert one.mean(0).abs().max() < 0.1  # no side is preferred
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
+def test_sorted_distance_in_one_dimension_sorts_and_compares():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(1, 1, 5, 5, generator=generator), 2 * torch.randn(1, 1, 5, 5, generator=generator) + 1
+    one = torch.ones(1, 1, 1, 1)
+    order_free = y.flatten()[torch.randperm(25, generator=generator)].view_as(y)
+    expected = np.mean((np.sort(x.numpy().ravel()) - np.sort(y.numpy().ravel())) ** 2)
+    assert sorted_distance(x, y, one).item() == pytest.approx(expected, rel=1e-5)
+    assert sorted_distance(x, order_free, one).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_with_colours_of_keeps_hues_and_takes_luminance():
+    photo = 0.4 + 0.2 * torch.rand(2, 3, 6, 5, generator=torch.Generator().manual_seed(0))
+    painting = 0.4 + 0.2 * torch.rand(2, 3, 6, 5, generator=torch.Generator().manual_seed(1))
+    kept = with_colours_of(photo, painting)
+    weights = torch.tensor([0.299, 0.587, 0.114])
+
+    def luminance(images):
+        return torch.einsum("c,nchw->nhw", weights, images)
+
+    torch.testing.assert_close(luminance(kept), luminance(painting))
+    torch.testing.assert_close(kept - luminance(kept)[:, None], photo - luminance(photo)[:, None])
+    torch.testing.assert_close(with_colours_of(photo, photo), photo)
+    white = with_colours_of(photo, torch.ones_like(photo))
+    assert white.max() <= 1

@@ -5,9 +5,10 @@ import torch
 
 from gantutor.errors import InputError
 from gantutor.images import resize
+from gantutor.style.losses import GramLoss, MomentLoss, PatchLoss, SlicedLoss, Wasserstein2Loss
 from gantutor.style.networks import VGG
 from gantutor.style.statistics import mean_and_covariance
-from gantutor.style.target import PIXELS, SIZES, Style, describe
+from gantutor.style.target import PIXELS, SIZES, Exemplar, Patches, Regions, Style, describe
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +116,117 @@ def test_to_a_device(network):
     assert_same(known.to("cpu"), known)
     moved = known.to("meta")
     assert {t.device.type for layers in moved.levels.values() for pair in layers.values() for t in pair} == {"meta"}
+
+
+@pytest.mark.parametrize("loss", [GramLoss, MomentLoss, Wasserstein2Loss])
+def test_style_compares_with_the_loss_it_was_given(network, loss):
+    picture_, other = picture(60, 80, 0), picture(50, 50, 1)
+    style = Style.of(network, [picture_], sizes=(32, 64), loss=loss)
+    for kept in (style, style.to("cpu"), Style.mixed([style, style], (1, 1))):
+        losses = kept.losses(32)
+        assert losses.keys() == {PIXELS, *network.style_layers}
+        assert all(type(one) is loss for one in losses.values())
+    own, strange = (network(resize(p, 32), ["relu2_1"])["relu2_1"] for p in (picture_, other))
+    assert style.losses(32)["relu2_1"](own).item() == pytest.approx(0, abs=1e-5)
+    assert style.losses(32)["relu2_1"](strange) > 1e-3
+
+
+def test_exemplar_keeps_the_features_of_each_size(network):
+    photo = picture(60, 80, 0)
+    exemplar = Exemplar.of(network, photo, sizes=(32, 64))
+    losses = exemplar.losses(40)
+    assert losses.keys() == {PIXELS, *network.style_layers}
+    assert all(type(one) is SlicedLoss for one in losses.values())
+    small = resize(photo, 32)
+    assert losses[PIXELS](small).item() == pytest.approx(0, abs=1e-9)
+    assert losses["relu3_1"](network(small, ["relu3_1"])["relu3_1"]).item() == pytest.approx(0, abs=1e-9)
+    assert losses[PIXELS](1 - small) > 1e-3
+
+
+def test_patches_need_no_network():
+    photo = picture(60, 80, 0)
+    losses = Patches(photo).losses(40)
+    assert list(losses) == [PIXELS]
+    assert type(losses[PIXELS]) is PatchLoss
+    assert losses[PIXELS](resize(photo, 40)).item() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("make", [lambda network, p: Style.of(network, [p]), Exemplar.of, lambda _, p: Patches(p)])
+def test_recoloured_has_the_pictures_palette(network, make):
+    liked, photo = 0.3 + 0.4 * picture(64, 64, 0), 0.3 + 0.4 * picture(40, 50, 1)
+    mean, covariance = mean_and_covariance(make(network, liked).recoloured(photo, 64))
+    wanted_mean, wanted = mean_and_covariance(liked)
+    torch.testing.assert_close(mean, wanted_mean, atol=0.01, rtol=0)
+    assert (covariance - wanted).norm() < 0.1 * wanted.norm()
+
+
+def halves(height, width):
+    """Masks of the left and of the right half."""
+    left = torch.zeros(1, 1, height, width)
+    left[..., : width // 2] = 1
+    return left, 1 - left
+
+
+def test_regions_look_at_their_own_part_alone(network):
+    """A picture made of two halves: each half fits its own style, and the other way round it does not."""
+    one, two = picture(64, 32, 0), 1 - picture(64, 32, 1)
+    both = torch.cat([one, two], 3)
+    left, right = halves(64, 64)
+    styles = [Style.of(network, [resize(p, 64)], sizes=(64,)) for p in (one, two)]
+    right_way = Regions([(styles[0], left), (styles[1], right)]).losses(64)[PIXELS](both)
+    wrong_way = Regions([(styles[1], left), (styles[0], right)]).losses(64)[PIXELS](both)
+    assert right_way < 0.1 * wrong_way
+
+
+def test_a_region_of_everything_is_the_style(network):
+    photo, mask = picture(40, 50, 1), torch.ones(1, 1, 80, 100)
+    whole = style(network, 0)
+    regions = Regions([(whole, mask)])
+    torch.testing.assert_close(regions.recoloured(photo, 40), whole.recoloured(photo, 40))
+    features = network(photo, network.style_layers) | {PIXELS: photo}
+    for layer, loss in regions.losses(40).items():
+        torch.testing.assert_close(loss(features[layer]), whole.losses(40)[layer](features[layer]))
+
+
+def test_regions_count_by_their_area_and_colour_their_own(network):
+    photo = picture(48, 48, 1)
+    mask = torch.zeros(1, 1, 48, 48)
+    mask[..., :12] = 1
+    part = Regions([(style(network, 0), mask)])
+    alone = style(network, 0).losses(48)[PIXELS](photo[..., :12])
+    torch.testing.assert_close(part.losses(48)[PIXELS](photo), alone / 4)
+    coloured = part.recoloured(photo, 48)
+    assert torch.equal(coloured[..., 12:], photo[..., 12:])
+    assert not torch.equal(coloured[..., :12], photo[..., :12])
+
+
+def test_a_region_too_small_for_a_layer_is_left_out_there(network):
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :3, :3] = 1
+    losses = Regions([(style(network, 0), mask)]).losses(64)
+    features = network(picture(64, 64, 1), network.style_layers)
+    assert losses["relu4_1"](features["relu4_1"]) == 0
+    assert losses[PIXELS](picture(64, 64, 1)) > 0
+
+
+@pytest.mark.parametrize(
+    ("mask", "sentence"),
+    [
+        (torch.zeros(1, 1, 8, 8), "mask 1 is empty"),
+        (torch.full((1, 1, 8, 8), torch.nan), "mask 1 is no finite tensor"),
+        (torch.ones(1, 3, 8, 8), r"mask 1 is no finite tensor \(1, 1, H, W\) but \(1, 3, 8, 8\)"),
+        (torch.ones(8, 8), "mask 1 is no finite tensor"),
+    ],
+)
+def test_masks_that_cannot_be(network, mask, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Regions([(style(network, 0), mask)])
+
+
+def test_no_regions_and_masks_of_other_proportions(network):
+    with pytest.raises(InputError, match="no region"):
+        Regions([])
+    regions = Regions([(style(network, 0), torch.ones(1, 1, 40, 80))])
+    with pytest.raises(InputError, match="the mask is 80 x 40 px, the photo 50 x 50"):
+        regions.recoloured(picture(50, 50, 0), 50)
+    regions.recoloured(picture(21, 41, 0), 21)  # rounding is no other shape
