@@ -5,6 +5,8 @@ A panel is made of ipywidgets' Image and HTML alone, so it works in JupyterLab a
 
 import base64
 import html
+import threading
+from contextlib import closing
 
 import ipywidgets as widgets
 import torch
@@ -69,16 +71,18 @@ class Panel(widgets.VBox):
         """Draw once more with the controls' present values."""
         self.error = None
         try:
-            drawn = self.draw(**self.values())
-            picture, sentence = drawn if isinstance(drawn, tuple) else (drawn, "")
-            self.image.value = png(picture)
+            self.show(self.draw(**self.values()))
         except InputError as error:
-            sentence = str(error)
+            self.note.value = html.escape(str(error))
         except Exception as error:
             self.error = error
             self.note.value = html.escape(f"The panel stopped with {type(error).__name__}: {first_line(error)}.")
             raise
-        self.note.value = html.escape(sentence)
+
+    def show(self, drawn):
+        """Put what draw returned into the panel: a picture, alone or with its sentence."""
+        picture, sentence = drawn if isinstance(drawn, tuple) else (drawn, "")
+        self.image.value, self.note.value = png(picture), html.escape(sentence)
 
     def __repr__(self):
         return f"Panel: {', '.join(self.controls)}"
@@ -119,6 +123,58 @@ class Player(Panel):
                 self.go(0)  # draws
                 return
         super().redraw()
+
+
+class Live(Panel):
+    """A panel that shows a picture as it forms: draw(**values) is a generator, and each of its pictures is shown.
+
+    A picture comes alone or with a sentence, as in `Panel`. Made in a cell, it runs to the end, so that the notebook
+    keeps a finished picture. After that "start", or a control that changes, runs it in a thread of its own, and "stop"
+    ends it after the picture at hand: the kernel stays free, and what the generator holds is let go.
+    """
+
+    def __init__(self, draw, **controls):
+        self.thread, self.stopped = None, threading.Event()
+        self.start_button, self.stop_button = widgets.Button(description="start"), widgets.Button(description="stop")
+        super().__init__(draw, **controls)
+        self.start_button.on_click(lambda _: self.redraw())
+        self.stop_button.on_click(lambda _: self.stop())
+        self.children = [widgets.HBox([self.start_button, self.stop_button]), *self.children]
+
+    def redraw(self):
+        """Start anew with the controls' present values; a run under way ends first."""
+        self.stop()
+        self.stopped.clear()
+        if not self.image.value:  # the first time, in the cell
+            super().redraw()
+            return
+        self.thread = threading.Thread(target=self.follow, daemon=True)
+        self.thread.start()
+
+    def follow(self):
+        """The work of the thread. Nobody could catch what it raised: `error` and the sentence tell."""
+        try:
+            super().redraw()
+        except Exception as error:
+            assert error is self.error
+
+    def stop(self):
+        """End a run under way, and wait until it has ended."""
+        self.stopped.set()
+        self.wait()
+
+    def wait(self):
+        """Wait for the end of a run under way."""
+        if self.thread is not None:
+            self.thread.join()
+
+    def show(self, drawn):
+        """Show each picture of the generator as it comes, until the end or the stop button."""
+        with closing(drawn):
+            for picture in drawn:
+                super().show(picture)
+                if self.stopped.is_set():
+                    break
 
 
 def png(picture):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import threading
 from types import SimpleNamespace
 
 import ipywidgets as widgets
@@ -15,7 +16,7 @@ from PIL import Image
 from gantutor.errors import InputError
 from gantutor.images import encode_png, load_image
 from gantutor.lab import VIEW
-from gantutor.lab.panels import Panel, uploads
+from gantutor.lab.panels import Live, Panel, uploads
 
 
 def grey(strength):
@@ -180,3 +181,86 @@ def test_static_picture_is_the_present_one():
 
 def test_panel_without_a_picture_yet_has_no_static_one():
     assert "image/png" not in Panel(grey, strength=slider(0.85))._repr_mimebundle_()
+
+
+def counting(seen, gate=None, last=3):
+    """A generator for Live that notes what it does: grey pictures from 0.1 on, one more with each step of the gate."""
+
+    def draw(strength):
+        seen.append(("begin", strength))
+        try:
+            for number in range(1, last + 1):
+                if gate is not None and number > 1:
+                    assert gate.acquire(timeout=10)
+                yield torch.full((1, 3, 4, 4), strength + number / 10), f"picture {number}"
+        finally:
+            seen.append(("end", strength))
+
+    return draw
+
+
+def test_live_panel_runs_to_the_end_in_the_cell():
+    seen = []
+    panel = Live(counting(seen), strength=slider(0))
+    assert seen == [("begin", 0), ("end", 0)]
+    assert panel.thread is None
+    assert panel.note.value == "picture 3"
+    assert value_of(panel) == pytest.approx(0.3, abs=0.01)
+
+
+def test_live_panel_starts_in_a_thread_and_shows_each_picture():
+    seen, gate = [], threading.Semaphore(2)
+    panel = Live(counting(seen, gate), strength=slider(0))
+    shown = []
+    panel.note.observe(lambda change: shown.append(change["new"]), "value")
+    panel.start_button.click()
+    assert panel.thread is not threading.current_thread()
+    gate.release(2)
+    panel.wait()
+    assert shown == ["picture 1", "picture 2", "picture 3"]
+
+
+def test_stop_ends_after_the_picture_at_hand_and_closes_the_generator():
+    seen, gate = [], threading.Semaphore(2)
+    panel = Live(counting(seen, gate), strength=slider(0))
+    panel.start_button.click()
+    threading.Timer(0.05, gate.release).start()  # the second picture comes while stop waits
+    panel.stop_button.click()
+    assert not panel.thread.is_alive()
+    assert panel.note.value in ("picture 1", "picture 2")
+    assert seen[-1] == ("end", 0)
+
+
+def test_control_that_changes_starts_live_panel_anew():
+    seen = []
+    panel = Live(counting(seen), strength=slider(0))
+    panel.controls["strength"].set_state({"value": 0.5})
+    panel.wait()
+    assert seen[2:] == [("begin", 0.5), ("end", 0.5)]
+    assert value_of(panel) == pytest.approx(0.8, abs=0.01)
+
+
+def test_failure_in_the_thread_is_said_and_kept():
+    def draw(strength):
+        yield torch.zeros(1, 3, 2, 2)
+        if strength == 0.5:
+            raise InputError("too strong: lower it")
+        if strength == 1:
+            raise ZeroDivisionError("oh")
+
+    panel = Live(draw, strength=slider(0))
+    panel.controls["strength"].value = 0.5
+    panel.wait()
+    assert (panel.note.value, panel.error) == ("too strong: lower it", None)
+    panel.controls["strength"].value = 1
+    panel.wait()
+    assert isinstance(panel.error, ZeroDivisionError)
+    assert panel.note.value == "The panel stopped with ZeroDivisionError: oh."
+
+
+def test_failure_of_a_live_panel_in_the_cell_is_raised():
+    def draw():
+        yield 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        Live(draw)
