@@ -72,13 +72,17 @@ def paint(arguments):
     from .runtime import device
     from .style.features import load_features
     from .style.optimise import optimise, total_steps
-    from .style.target import Style
+    from .style.statistics import with_colours_of
+    from .style.target import Regions, Style
 
     output = images.check_writable(arguments.output, images.WRITABLE)
-    for given in (arguments.photo, arguments.style_file):
-        if output.exists() and Path(given).exists() and output.samefile(given):
-            raise InputError(f"{output} is what is to be painted or its style: give the painting another name")
-    photo = images.load_image(arguments.photo, arguments.size)
+    for given in (arguments.photo, arguments.style_file, arguments.mask):
+        if given and output.exists() and Path(given).exists() and output.samefile(given):
+            raise InputError(
+                f"{output} is what is to be painted, its style or its mask: give the painting another name"
+            )
+    photo = images.load_image(arguments.photo, arguments.size).to(device())
+    mask = images.load_image(arguments.mask).mean(1, keepdim=True).to(device()) if arguments.mask else None
     if arguments.style is not None and arguments.mix:
         raise InputError("--style and --mix exclude each other: leave one out")
     source = Path(arguments.style_file)
@@ -102,10 +106,20 @@ def paint(arguments):
             style = personal.mix(arguments.mix)
         else:
             style = personal.style(1 if arguments.style is None else arguments.style)
-    states = optimise(network, photo.to(device()), style.to(device()), arguments.size, strength=arguments.strength)
+    style = style.to(device())
+    if mask is not None:
+        if not (mask > 0.5).any():
+            raise InputError(f"{arguments.mask} has no white region: paint white where the style belongs")
+        style = Regions([(style, mask)])
+    states = optimise(network, photo, style, arguments.size, strength=arguments.strength)
     for state in progress.follow(states, total_steps(arguments.size), "painting"):
         pass
-    images.save_image(state.image, arguments.output)
+    painting, original = state.image, images.resize(photo, arguments.size)
+    if arguments.keep_colours:
+        painting = with_colours_of(original, painting)
+    if mask is not None:
+        painting = original.lerp(painting, images.interpolate(mask, painting.shape[2:]).clamp(0, 1))
+    images.save_image(painting, arguments.output)
     print(f"{arguments.output}: style distance {state.style:.2f}, content distance {state.content:.2f}")
 
 
@@ -242,6 +256,8 @@ def parser():
     add(
         "--strength", type=number(float, 0, 10), default=1.0, help="weight of the style against the content (default 1)"
     )
+    add("--mask", metavar="FILE", help="a picture of the photo's shape: paint where it is white, leave what is black")
+    add("--keep-colours", action="store_true", help="take the painting's light and dark, and the photo's colours")
     add("--features", help="must be those of the style file; for a picture: bundled (default), vgg19 or a file")
 
     add = command("inspect", inspect).add_argument

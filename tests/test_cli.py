@@ -119,6 +119,43 @@ def test_paint_takes_the_style_of_a_single_picture(liked, photo, tmp_path):
     assert load_image(out).shape == load_image(photo, 32).shape
 
 
+def test_mask_leaves_the_photo_where_it_is_black(style_file, photo, tmp_path):
+    mask, out = tmp_path / "mask.png", tmp_path / "out.png"
+    white = torch.zeros(1, 3, *load_image(photo).shape[2:])
+    white[..., :20] = 1
+    save_image(white, mask)
+    arguments = ["paint", style_file, photo, "-o", out, "--size", "40", "--mask", mask]
+    assert cli.main([str(a) for a in arguments]) == 0
+    moved = (load_image(out) - load_image(photo)).abs().mean((0, 1, 2))
+    assert moved[:18].mean() > 0.02
+    assert moved[22:].max() < 0.01
+
+
+def test_keep_colours_takes_light_and_dark_alone(style_file, photo, tmp_path):
+    out = {name: tmp_path / f"{name}.png" for name in ("kept", "new")}
+    for name, choice in {"kept": ["--keep-colours"], "new": []}.items():
+        assert cli.main(["paint", str(style_file), str(photo), "-o", str(out[name]), "--size", "40", *choice]) == 0
+    original = load_image(photo)
+
+    def hues(image):
+        return image - image.mul(torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+    away = {name: (hues(load_image(path)) - hues(original)).abs().mean() for name, path in out.items()}
+    assert away["kept"] < 0.3 * away["new"]
+    assert (load_image(out["kept"]) - original).abs().mean() > 0.02
+
+
+def test_masks_that_do_not_fit(tmp_path, capsys, style_file, photo):
+    black, wide, out = tmp_path / "black.png", tmp_path / "wide.png", tmp_path / "out.png"
+    save_image(torch.zeros(1, 3, 40, 40), black)
+    save_image(torch.ones(1, 3, 20, 80), wide)
+    command = ["paint", style_file, photo, "-o", out, "--size", "40", "--mask"]
+    refuses(capsys, tmp_path, [*command, black], "black.png has no white region", "paint white where")
+    refuses(capsys, tmp_path, [*command, wide], "the mask is 80 x 20 px", "give it the photo's proportions")
+    refuses(capsys, tmp_path, [*command, tmp_path / "none.png"], "none.png does not exist")
+    refuses(capsys, tmp_path, [*command[:4], black, "--mask", black], "its mask")
+
+
 def test_inspect_prints_and_draws(style_file, tmp_path, capsys):
     drawing = tmp_path / "drawn.png"
     assert cli.main(["inspect", str(style_file), "-o", str(drawing)]) == 0
