@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from ..errors import InputError
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 VGG19_WIDTHS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
@@ -34,6 +36,7 @@ class FeatureNetwork(nn.Module):
         unknown = [layer for layer in layers if layer not in self.stride]
         if unknown:
             raise KeyError(f"no layer {unknown[0]!r}: this network has {', '.join(self.layers)}")
+        self.check(images, layers)
         sparing = images.requires_grad and torch.is_grad_enabled() and images[0, 0].numel() > SPARING
         taps, stretch, x = {}, [], (images - self.mean) / self.deviation
         for name, compute in zip(self.layers, self.steps, strict=True):
@@ -45,6 +48,18 @@ class FeatureNetwork(nn.Module):
                 x = checkpoint(run, x, use_reentrant=False, preserve_rng_state=False) if sparing else run(x)
                 taps[name], stretch = x, []
         return taps
+
+    def check(self, images, layers):
+        """InputError for what is no batch of pictures, or too small for the deepest layer: it needs two positions."""
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise InputError(f"pictures are tensors (N, 3, H, W), not {tuple(images.shape)}: use images.load_image")
+        deepest = max(layers, key=self.stride.get, default=None)
+        height, width = images.shape[2:]
+        if deepest and min(height, width) < 2 * self.stride[deepest]:
+            raise InputError(
+                f"a picture of {width} x {height} px is too small for {deepest}: "
+                f"it needs {2 * self.stride[deepest]} px a side; enlarge the picture or name a shallower layer"
+            )
 
 
 class VGG(FeatureNetwork):

@@ -25,6 +25,12 @@ def describe(network, images, layers):
     return {layer: mean_and_covariance(images if layer == PIXELS else features[layer]) for layer in layers}
 
 
+def check_finite(picture):
+    """One clear sentence for a picture whose statistics would be no numbers."""
+    if not picture.isfinite().all():
+        raise InputError("the style picture holds NaN or infinite values: load it again with images.load_image")
+
+
 def nearest(sizes, size):
     """Of the sizes at hand the nearest to the one wanted, the smaller of two."""
     return min(sizes, key=lambda known: (abs(known - size), known))
@@ -47,6 +53,8 @@ class Style:
 
         Statistics of a set are those of all its positions together, so its palette is the whole set's.
         """
+        for picture in pictures:
+            check_finite(picture)
         layers = (PIXELS, *network.style_layers)
         levels = {}
         for size in sizes:
@@ -106,6 +114,7 @@ class Exemplar:
     @torch.no_grad()
     def of(cls, network, picture, sizes=SIZES):
         """The style of a picture (1, 3, H, W)."""
+        check_finite(picture)
         levels = {}
         for size in sizes:
             small = resize(picture, size)
@@ -126,6 +135,9 @@ class Patches:
     """The style of one picture (1, 3, H, W) as its patches of pixels: no network, compared by `PatchLoss`."""
 
     picture: torch.Tensor
+
+    def __post_init__(self):
+        check_finite(self.picture)
 
     def losses(self, size):
         """One loss, of the pixels."""

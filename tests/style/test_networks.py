@@ -5,6 +5,7 @@ import torch
 import torchvision
 from torch import nn
 
+from gantutor.errors import InputError
 from gantutor.style.networks import (
     BUNDLED_WIDTHS,
     IMAGENET_DEVIATION,
@@ -225,3 +226,15 @@ def test_large_pictures_without_gradients_run_as_usual(vgg, monkeypatch):
     vgg(picture(32, 32), ["relu2_1"])
     with torch.no_grad():
         vgg(picture(32, 32).requires_grad_(), ["relu2_1"])
+
+
+def test_pictures_too_small_for_a_layer_or_of_other_shapes(vgg, squeezenet):
+    with pytest.raises(InputError, match="40 x 31 px is too small for relu5_1: it needs 32 px a side"):
+        vgg(picture(31, 40), ["relu1_1", "relu5_1"])
+    vgg(picture(32, 40), ["relu5_1"])
+    vgg(picture(15, 40), ["relu3_1"])
+    with pytest.raises(InputError, match="too small for fire7"):
+        squeezenet(picture(31, 40), ["conv1", "fire7"])
+    for shape in ((3, 40, 40), (1, 1, 40, 40), (1, 4, 40, 40)):
+        with pytest.raises(InputError, match=r"pictures are tensors \(N, 3, H, W\), not"):
+            vgg(torch.rand(shape), ["relu1_1"])

@@ -230,3 +230,12 @@ def test_no_regions_and_masks_of_other_proportions(network):
     with pytest.raises(InputError, match="the mask is 80 x 40 px, the photo 50 x 50"):
         regions.recoloured(picture(50, 50, 0), 50)
     regions.recoloured(picture(21, 41, 0), 21)  # rounding is no other shape
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_style_pictures_with_values_that_are_no_numbers(network, value):
+    bad = picture(40, 40, 0)
+    bad[0, 1, 2, 3] = value
+    for make in (lambda p: Style.of(network, [picture(40, 40, 1), p]), lambda p: Exemplar.of(network, p), Patches):
+        with pytest.raises(InputError, match="NaN or infinite"):
+            make(bad)
