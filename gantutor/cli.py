@@ -159,6 +159,7 @@ def train_features(arguments):
     from . import datasets, images, painters
     from .runtime import device
     from .style import distil, features
+    from .tensors import read_tensors, write_tensors
 
     output = images.check_writable(arguments.output, [".safetensors"])  # before hours of work
     checkpoint = output.with_suffix(".checkpoint.safetensors")
@@ -174,7 +175,7 @@ def train_features(arguments):
     pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
     run = distil.Distillation(pictures, teacher, arguments.seed, arguments.steps, device=device())
     if checkpoint.exists():
-        state, metadata = features.read_tensors(checkpoint)
+        state, metadata = read_tensors(checkpoint)
         if metadata.get("command") != command:
             raise InputError(
                 f"{checkpoint} is not of this run ({metadata.get('command')}): repeat that, or move it away"
@@ -189,7 +190,7 @@ def train_features(arguments):
         if run.done % 100 == 0:
             bar.set_postfix_str(" ".join(f"{share:.3f}" for share in smooth.tolist()))
         if run.done % CHECKPOINT_EVERY == 0 and run.done < run.steps:
-            features.write_tensors(run.state_dict(), checkpoint, {"command": command})
+            write_tensors(run.state_dict(), checkpoint, {"command": command})
     record = {
         "command": command,
         "photos": len(paths),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError
-from ..style.features import fingerprint, load_features, read_tensors, write_tensors
+from ..style.features import fingerprint, load_features
 from ..style.target import PIXELS, Style
+from ..tensors import read_tensors, write_tensors
 from .clusters import find_styles
 from .space import embed
 

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import torch
 import torchvision
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 
 from ..errors import InputError
-from ..images import atomic_path
+from ..tensors import read_tensors, write_tensors
 from .networks import BUNDLED_WIDTHS, VGG, VGG19_WIDTHS, SqueezeNet
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -135,26 +133,6 @@ def save_student(network, path, record):
     """Store a distilled network in half precision with the record of its making (a dict that JSON can hold)."""
     state = {name: tensor.half() for name, tensor in network.state_dict().items()}
     write_tensors(state, path, {"format": FORMAT, "record": json.dumps(record)})
-
-
-def read_tensors(path):
-    """Tensors and metadata of a safetensors file; a missing, damaged or cut file gives one clear sentence."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: give the path of a .safetensors file")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        return load_file(path), metadata
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged or is no safetensors file ({error}): make or download it again") from None
-
-
-def write_tensors(state, path, metadata):
-    """Write a safetensors file whole or not at all."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(state, metadata))
 
 
 def fingerprint(network):

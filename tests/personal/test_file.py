@@ -12,9 +12,10 @@ from gantutor.errors import InputError
 from gantutor.images import load_image, save_image
 from gantutor.painters import paint
 from gantutor.personal.file import FORMAT, VERSION, PersonalStyle, learn, picture_hash, unpacked
-from gantutor.style.features import fingerprint, load_features, read_tensors, save_student, write_tensors
+from gantutor.style.features import fingerprint, load_features, save_student
 from gantutor.style.networks import BUNDLED_WIDTHS, VGG
 from gantutor.style.target import SIZES, Style
+from gantutor.tensors import read_tensors, write_tensors
 
 FAMILIES = ("hatching", "halftone")
 PHOTOS = ("astronaut", "cat", "coffee", "temple")

@@ -6,8 +6,9 @@ import torchvision
 from PIL import Image
 
 from gantutor.style.distil import TAPS, Crops, Distillation, Muon, Target, orthogonalised, unexplained
-from gantutor.style.features import load_student, read_tensors, save_student, write_tensors
+from gantutor.style.features import load_student, save_student
 from gantutor.style.networks import SqueezeNet
+from gantutor.tensors import read_tensors, write_tensors
 
 
 def picture(width, height, seed):

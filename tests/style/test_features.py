@@ -19,12 +19,11 @@ from gantutor.style.features import (
     load_features,
     load_student,
     load_teacher,
-    read_tensors,
     save_student,
     vgg19,
-    write_tensors,
 )
 from gantutor.style.networks import BUNDLED_WIDTHS, IMAGENET_DEVIATION, IMAGENET_MEAN, VGG
+from gantutor.tensors import read_tensors, write_tensors
 
 DOWNLOAD = "torchvision.models._api.load_state_dict_from_url"
 
