@@ -60,15 +60,16 @@ def optimise(
     """
     check_photo(photo, size)
     plan = levels(size) if plan is None else plan
-    total, done, painted = sum(steps for _, steps in plan), 0, None
-    for side, steps in plan:
-        content_photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
+    total, done, picture = sum(steps for _, steps in plan), 0, None
+    for (side, steps), content_photo in zip(plan, pyramid(photo, [side for side, _ in plan]), strict=True):
         if start is None:
             begin = content_photo.lerp(style.recoloured(content_photo, side), min(1, strength))
         else:
             begin = interpolate(start, content_photo.shape[2:]).clamp(0, 1)
-        changed = begin if painted is None else begin + interpolate(painted, begin.shape[2:])
-        picture = changed.clamp(0, 1).contiguous(memory_format=torch.channels_last).requires_grad_()
+        if picture is not None:
+            change = picture - interpolate(begin, picture.shape[2:]).clamp(0, 1)
+            begin = (begin + interpolate(change, begin.shape[2:])).clamp(0, 1)
+        picture = begin.contiguous(memory_format=torch.channels_last).requires_grad_()
         loss = TotalLoss(network, content_photo, style.losses(side)).to(photo.device)
         weight, smoothing = strength * beta * max(1, REFERENCE / side), min(1, strength) * smooth
         adam = torch.optim.Adam([picture], rate)
@@ -86,7 +87,16 @@ def optimise(
             if still(objectives):
                 total -= steps - len(objectives)
             yield PaintState(picture.detach(), content.item(), style_distance.item(), done, total)
-        painted = picture.detach() - begin
+        picture = picture.detach()
+
+
+def pyramid(photo, sides):
+    """The photo at each of the short sides; each is made from the next, so that between sizes nothing differs."""
+    photos = []
+    for side in reversed(sides):
+        photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
+        photos.insert(0, photo)
+    return photos
 
 
 def still(objectives):
