@@ -1,8 +1,12 @@
 """What notebook 03 shows: pictures that were opened and resized, kernels, and what the layers of a network keep."""
 
+import struct
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.patches import Rectangle
+from PIL import ImageCms
 
 from .. import images
 from ..errors import InputError
@@ -10,6 +14,7 @@ from ..style.features import receptive_field
 from .plots import Drawing, Sheet, show
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
+LINES = ((BLUE, "o-"), (ORANGE, "s--"))
 METHODS = {
     "nearest": {"mode": "nearest"},
     "bilinear": {"mode": "bilinear"},
@@ -29,6 +34,18 @@ KERNELS = {
     "spots (Laplace)": [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
 }
 """Kernels of 3 × 3 with a name."""
+
+
+def wide_gamut_profile():
+    """The bytes of an ICC profile with the primaries of ROMM RGB (ISO 22028-2), which reach beyond sRGB's, and the
+    tone curve of sRGB. What is stored with it looks pale to a program that does not read it."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    primaries = {b"rXYZ": (0.7977, 0.2880, 0), b"gXYZ": (0.1352, 0.7119, 0), b"bXYZ": (0.0313, 0.0001, 0.8249)}
+    for tag, colour in primaries.items():
+        entry = data.index(tag)  # of the tag table: signature, offset, size; the values follow 8 bytes after the offset
+        start = int.from_bytes(data[entry + 4 : entry + 8], "big") + 8
+        data = data[:start] + struct.pack(">3i", *(round(65536 * value) for value in colour)) + data[start + 12 :]
+    return data
 
 
 def zone_plate(side):
@@ -66,21 +83,21 @@ def resizing(pictures, picture, size, method):
 
 def opened(naive, careful):
     """Pictures opened in two ways, one below the other: {name: picture (1, 3, H, W), or the words for a failure}."""
-    figure = Sheet(figsize=(1.45 * len(naive), 3.1), layout="constrained")
+    figure = Sheet(figsize=(1.4 * len(naive), 2.9), layout="constrained")
     rows = figure.subplots(2, len(naive))
+    for axes, name in zip(rows[0], naive, strict=True):
+        axes.set_title(name, fontsize=9)
     for row, pictures, label in zip(rows, (naive, careful), ("the usual line", "load_image"), strict=True):
-        for axes, (name, picture) in zip(row, pictures.items(), strict=True):
+        for axes, picture in zip(row, pictures.values(), strict=True):
             axes.set(xticks=[], yticks=[])
             for spine in axes.spines.values():
                 spine.set_color("0.85")
             if isinstance(picture, str):
-                axes.text(0.5, 0.5, picture, ha="center", va="center", fontsize=8, transform=axes.transAxes)
+                axes.text(0.5, 0.5, picture, ha="center", va="center", fontsize=7, transform=axes.transAxes)
                 axes.set_aspect(1, "box")
             else:
                 show(axes, picture)
-                axes.axis("on")
-            if row is rows[0]:
-                axes.set_title(name, fontsize=9)
+                axes.set_axis_on()
         row[0].set_ylabel(label, fontsize=9)
     return figure
 
@@ -106,22 +123,23 @@ def convolving(picture, kernel, stride, relu):
     result = convolve(picture, KERNELS[kernel], stride)
     negative = (result < -1e-6).float().mean()
     result = result.relu() if relu else result
-    figure = Sheet(figsize=(9, 3.2), dpi=80)
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 0.7, 1.2))
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.88, wspace=0.06)
+    figure = Sheet(figsize=(8.6, 2.45), dpi=70)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.5, 1, 1.5))
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.03, top=0.88, wspace=0.05)
     show(left, picture.mean(1, keepdim=True).expand(-1, 3, -1, -1))
-    weights = torch.tensor(KERNELS[kernel])
-    largest = weights.abs().max()
+    weights = np.array(KERNELS[kernel], float)
+    largest = np.abs(weights).max()
     middle.imshow(weights, cmap="PuOr", vmin=-1.6 * largest, vmax=1.6 * largest)
     for row in range(3):
         for column in range(3):
             middle.text(column, row, f"{weights[row, column]:.3g}", ha="center", va="center", fontsize=11)
     middle.set_axis_off()
     if negative and not relu:
-        reach = result.abs().flatten().quantile(0.995)
-        right.imshow(result[0, 0], cmap="PuOr", vmin=-reach, vmax=reach)
+        reach = result.abs().flatten().quantile(0.995).item()
+        right.imshow(result[0, 0].numpy(), cmap="PuOr", vmin=-reach, vmax=reach)
     else:
-        right.imshow(result[0, 0], cmap="gray", vmin=0, vmax=result.flatten().quantile(0.995).clamp(min=1e-6))
+        reach = max(result.flatten().quantile(0.995).item(), 1e-6)
+        right.imshow(result[0, 0].numpy(), cmap="gray", vmin=0, vmax=reach)
     right.set_axis_off()
     height, width = result.shape[2:]
     for axes, title in zip((left, middle, right), ("in grey", kernel, f"{width} × {height}"), strict=True):
@@ -135,9 +153,10 @@ def overlaps(counts):
     figure = Drawing(figsize=(3 * len(counts), 1.9), layout="constrained")
     row = figure.subplots(1, len(counts), sharey=True, squeeze=False)[0]
     for axes, (title, values) in zip(row, counts.items(), strict=True):
-        axes.bar(range(len(values)), values, color=[BLUE if v == values.max() else ORANGE for v in values])
+        most = int(values.max())
+        axes.bar(range(len(values)), values.tolist(), color=[BLUE if v == most else ORANGE for v in values.tolist()])
         axes.set_title(title, fontsize=10)
-        axes.set(xlabel="output position", yticks=range(int(values.max()) + 1))
+        axes.set(xlabel="output position", yticks=range(most + 1))
     row[0].set_ylabel("products")
     return figure
 
@@ -179,13 +198,16 @@ def box(axes, left, top, width, height=None, color="black"):
 
 
 def fields(found, sides):
-    """Effective receptive fields {layer: (H, W)}, each in the frame of its whole field, of `sides` px."""
-    figure = Drawing(figsize=(2.2 * len(found), 2.5), layout="constrained")
-    for axes, (layer, field) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
-        axes.imshow((field / field.max()).sqrt(), cmap="magma", interpolation="nearest")
+    """Effective receptive fields {layer: (H, W)}, each enlarged to the frame of all that has any influence."""
+    figure = Sheet(figsize=(2.2 * len(found), 2.5), layout="constrained")
+    for axes, (layer, field) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
+        axes.set_facecolor("black")
+        axes.imshow((field / field.max()).sqrt().numpy(), cmap="magma", interpolation="nearest")
         rows, columns = (field.sum(d).nonzero().flatten() for d in (1, 0))
-        top, left = int(rows[0]), int(columns[0])
-        box(axes, left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1, color="white")
+        top, left, height, width = int(rows[0]), int(columns[0]), int(rows[-1] - rows[0]), int(columns[-1] - columns[0])
+        box(axes, left, top, width + 1, height + 1, color="white")
+        margin = 0.1 * max(height, width)
+        axes.set(xlim=(left - margin, left + width + margin), ylim=(top + height + margin, top - margin))
         axes.set(xticks=[], yticks=[])
         axes.set_title(f"{layer}: {sides[layer]} px", fontsize=10)
     return figure
@@ -215,11 +237,11 @@ def channels(network, photo, layer, channel):
     values = maps[number]
     row, column = divmod(int(values.argmax()), width)
     top, left, bottom, right = window(network, layer, row, column, photo.shape[2:])
-    figure = Sheet(figsize=(9, 3.3), dpi=80)
-    picture, activation, part = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.88, wspace=0.06)
+    figure = Sheet(figsize=(8.6, 2.45), dpi=70)
+    picture, activation, part = figure.subplots(1, 3, width_ratios=(1.5, 1.5, 1))
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.03, top=0.88, wspace=0.05)
     show(picture, photo)
-    activation.imshow(values.cpu(), cmap="magma", interpolation="nearest")
+    activation.imshow(values.cpu().numpy(), cmap="magma", interpolation="nearest")
     activation.set_axis_off()
     show(part, photo[..., top:bottom, left:right])
     titles = ("the photo", f"{layer}, channel {number}: {width} × {height}", "what excites it most")
@@ -237,39 +259,53 @@ def channels(network, photo, layer, channel):
     )
 
 
-def strongest(network, photos, layer, channel, count):
-    """The parts of photos [(1, 3, H, W)] that excite a channel most, one from each photo, best first.
+def strongest(network, photos, layer, count):
+    """The parts of photos (N, 3, H, W) that excite some channels of a layer most, one from each photo, best first.
 
-    Returns at most `count` pairs (activation, picture (1, 3, h, w)).
+    The channels are the `count` whose least exciting photo still excites them most. Positions that see beyond the
+    border are left out. Returns {channel: [(activation, picture (1, 3, r, r)), ...]}.
     """
-    found = []
-    for photo in photos:
-        with torch.no_grad():
-            values = network(photo, [layer])[layer][0, channel]
-        row, column = divmod(int(values.argmax()), values.shape[1])
-        top, left, bottom, right = window(network, layer, row, column, photo.shape[2:])
-        found.append((values.max().item(), photo[..., top:bottom, left:right]))
-    return sorted(found, key=lambda pair: -pair[0])[:count]
+    stride, side = network.stride[layer], receptive_field(network, layer)
+    margin = -(-side // (2 * stride))
+    with torch.no_grad():
+        maps = torch.cat([network(photo[None], [layer])[layer] for photo in photos])
+    if min(maps.shape[2:]) <= 2 * margin:
+        height, width = photos.shape[2:]
+        raise InputError(f"no position of {layer} has its {side} px inside {width} × {height} px: give larger photos")
+    inner = maps[..., margin:-margin, margin:-margin]
+    peaks, places = inner.flatten(2).max(2)
+    found = {}
+    for channel in peaks.amin(0).topk(count).indices.tolist():
+        parts = []
+        for photo, peak, at in zip(photos, peaks[:, channel].tolist(), places[:, channel].tolist(), strict=True):
+            row, column = divmod(at, inner.shape[3])
+            top, left, bottom, right = window(network, layer, row + margin, column + margin, photo.shape[1:])
+            parts.append((peak, photo[None, :, top:bottom, left:right]))
+        found[channel] = sorted(parts, key=lambda part: -part[0])
+    return found
 
 
 def patches(rows):
     """Parts of photos, a row for each title: {title: [picture (1, 3, h, w), ...]}."""
     columns = max(map(len, rows.values()))
-    figure = Sheet(figsize=(1.3 * columns + 1.2, 1.35 * len(rows)), layout="constrained")
+    figure = Sheet(figsize=(1.05 * columns + 1.2, 1.08 * len(rows)), layout="constrained")
     for line, (title, pictures) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
         for axes in line:
             axes.set(xticks=[], yticks=[])
             axes.set_frame_on(False)
         for axes, picture in zip(line, pictures, strict=False):
-            axes.imshow(picture[0].clamp(0, 1).permute(1, 2, 0).cpu(), interpolation="nearest")
+            axes.imshow(picture[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
         line[0].set_ylabel(title, fontsize=9, rotation=0, ha="right", va="center")
     return figure
 
 
-def depth(errors, ylabel):
-    """A curve over the layers: errors {layer: value}."""
-    figure = Drawing(figsize=(6.5, 2.5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(list(errors), list(errors.values()), "o-", color=BLUE)
-    axes.set(ylabel=ylabel, ylim=(0, None))
+def depth(panels):
+    """Curves over the layers, side by side: {title: {label: {layer: value}}}."""
+    figure = Drawing(figsize=(4.6 * len(panels), 2.7), layout="constrained")
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for (label, values), (color, style) in zip(lines.items(), LINES, strict=False):
+            axes.plot(list(values), list(values.values()), style, color=color, label=label)
+        axes.set(title=title, ylim=(0, None))
+        if len(lines) > 1:
+            axes.legend(fontsize=8)
     return figure

@@ -17,7 +17,7 @@ class Inversion:
     distance: float
 
 
-def invert(network, layer, photo, steps=80, smoothness=0.5, seed=0, start=None):
+def invert(network, layer, photo, steps=80, smoothness=1.0, seed=0, start=None):
     """Yield an Inversion after each step: from noise to a picture with the features that photo (1, 3, H, W) has.
 
     `start` is a picture to start from instead of the seed's noise.

@@ -15,14 +15,24 @@ from gantutor.images import load_image
 from gantutor.style.features import (
     FORMAT,
     WEIGHTS,
+    features_for,
     fingerprint,
     load_features,
     load_student,
     load_teacher,
+    receptive_field,
     save_student,
     vgg19,
 )
-from gantutor.style.networks import BUNDLED_WIDTHS, IMAGENET_DEVIATION, IMAGENET_MEAN, VGG
+from gantutor.style.networks import (
+    BUNDLED_WIDTHS,
+    IMAGENET_DEVIATION,
+    IMAGENET_MEAN,
+    VGG,
+    VGG19_WIDTHS,
+    SqueezeNet,
+    random_vgg19,
+)
 from gantutor.tensors import read_tensors, write_tensors
 
 DOWNLOAD = "torchvision.models._api.load_state_dict_from_url"
@@ -289,3 +299,60 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     save_student(network, tmp_path / "nan.safetensors", {})
     with pytest.raises(InputError, match=r"nan\.safetensors holds NaN"):
         load_features(str(tmp_path / "nan.safetensors"))
+
+
+def test_the_quick_profile_looks_into_the_bundled_network_without_asking_the_network(offline):
+    network, why = features_for("quick")
+    assert fingerprint(network) == fingerprint(load_features("bundled"))
+    assert why.startswith("bundled features: the quick profile") and "550 MB" in why
+
+
+def test_the_multiplications_that_the_quick_profile_saves():
+    """The sentence says 13 times."""
+    products = []
+    for widths in (BUNDLED_WIDTHS, VGG19_WIDTHS):
+        with torch.device("meta"):
+            network = VGG(widths, "average", "zeros")
+        pairs = zip(network.convolutions(), network.stride.values(), strict=True)
+        products.append(sum(convolution.weight.numel() / stride**2 for convolution, stride in pairs))
+    assert round(products[1] / products[0]) == 13
+    assert "13 times the multiplications" in features_for("quick")[1]
+
+
+def test_the_full_profile_asks_for_vgg19(monkeypatch):
+    monkeypatch.setattr("gantutor.style.features.vgg19", lambda: random_vgg19(0))
+    network, why = features_for("full")
+    assert network.channels["relu5_4"] == 512 and why.startswith("VGG-19: the full profile")
+
+
+def test_the_full_profile_says_when_vgg19_cannot_be_had(offline):
+    with pytest.warns(UserWarning, match="could not be downloaded"):
+        network, why = features_for("full")
+    assert fingerprint(network) == fingerprint(load_features("bundled"))
+    assert why.startswith("bundled features: the full profile asks for VGG-19") and "could not be downloaded" in why
+
+
+@pytest.mark.parametrize(
+    ("widths", "layer", "side"),
+    [(VGG19_WIDTHS, "relu1_1", 3), (VGG19_WIDTHS, "relu5_4", 252), (BUNDLED_WIDTHS, "relu3_2", 32)],
+)
+def test_receptive_field_is_what_a_gradient_reaches(widths, layer, side):
+    network = VGG([(2,) * len(stage) for stage in widths], "average", "zeros").double()
+    assert receptive_field(network, layer) == side
+    for convolution in network.convolutions():
+        nn.init.constant_(convolution.weight, 0.1)
+        nn.init.constant_(convolution.bias, 1.0)  # every path is open
+    picture = torch.ones(1, 3, 304, 304, dtype=torch.double, requires_grad=True)
+    maps = network(picture, [layer])[layer]
+    middle = maps.shape[2] // 2
+    (gradient,) = torch.autograd.grad(maps[0, 0, middle, middle], picture)
+    rows = gradient[0].abs().sum((0, 2)).nonzero()
+    assert rows.max() - rows.min() + 1 == side
+
+
+def test_receptive_field_of_squeezenet_and_of_a_layer_that_is_not_there():
+    """conv1 3/2, pool 3/2, then fire modules whose wide half is 3 × 3."""
+    network = SqueezeNet(torchvision.models.squeezenet1_1().features)
+    assert [receptive_field(network, layer) for layer in ("conv1", "fire2", "fire3", "fire4")] == [3, 15, 23, 47]
+    with pytest.raises(InputError, match="no layer is called 'relu9_9': this network has conv1, fire2"):
+        receptive_field(network, "relu9_9")
