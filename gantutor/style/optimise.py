@@ -61,13 +61,14 @@ def optimise(
     check_photo(photo, size)
     plan = levels(size) if plan is None else plan
     total, done, picture = sum(steps for _, steps in plan), 0, None
-    for (side, steps), content_photo in zip(plan, pyramid(photo, [side for side, _ in plan]), strict=True):
+    for side, steps in plan:
+        content_photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
         if start is None:
             begin = content_photo.lerp(style.recoloured(content_photo, side), min(1, strength))
         else:
             begin = interpolate(start, content_photo.shape[2:]).clamp(0, 1)
         if picture is not None:
-            change = picture - interpolate(begin, picture.shape[2:]).clamp(0, 1)
+            change = picture - interpolate(begin, picture.shape[2:])
             begin = (begin + interpolate(change, begin.shape[2:])).clamp(0, 1)
         picture = begin.contiguous(memory_format=torch.channels_last).requires_grad_()
         loss = TotalLoss(network, content_photo, style.losses(side)).to(photo.device)
@@ -88,15 +89,6 @@ def optimise(
                 total -= steps - len(objectives)
             yield PaintState(picture.detach(), content.item(), style_distance.item(), done, total)
         picture = picture.detach()
-
-
-def pyramid(photo, sides):
-    """The photo at each of the short sides; each is made from the next, so that between sizes nothing differs."""
-    photos = []
-    for side in reversed(sides):
-        photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
-        photos.insert(0, photo)
-    return photos
 
 
 def still(objectives):

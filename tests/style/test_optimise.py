@@ -11,7 +11,7 @@ from gantutor.images import load_image, resize
 from gantutor.painters import paint
 from gantutor.style.features import load_features
 from gantutor.style.networks import VGG
-from gantutor.style.optimise import TotalLoss, levels, optimise, total_steps
+from gantutor.style.optimise import STILL, TotalLoss, levels, optimise, total_steps
 from gantutor.style.statistics import mean_and_covariance
 from gantutor.style.target import PIXELS, Exemplar, Patches, Regions, Style
 
@@ -200,12 +200,13 @@ def test_total_loss_is_zero_for_a_photo_in_its_own_style(small, photo):
     assert style_distance.item() == pytest.approx(0, abs=1e-4)
 
 
-def test_strength_zero_without_smoothing_gives_the_photo_back(small, photo, painted):
-    """Nothing pulls: every size starts as the photo, stays so, and is done early."""
+def test_a_size_whose_loss_no_longer_falls_is_done_early(small, photo, painted):
+    """At strength 0 nothing pulls: the first size is the photo, and ends as soon as that can be told."""
     states = list(optimise(small, photo, Style.of(small, [painted]), 70, strength=0))
-    assert (states[-1].image - resize(photo, 70)).abs().max() < 2 / 255
-    assert len(states) < total_steps(70) / 2
-    assert states[-1].steps == len(states)
+    at_64 = [state for state in states if min(state.image.shape[2:]) == 64]
+    assert len(at_64) == STILL[0] + 1 < dict(levels(70))[64]
+    assert states[-1].step == states[-1].steps == len(states) < total_steps(70)
+    assert list(optimise(small, photo, Style.of(small, [painted]), plan=[(48, 12)]))[-1].steps == 12  # it still falls
 
 
 def test_plan_replaces_the_levels_and_counts(small, photo, painted):
