@@ -8,6 +8,7 @@ The bytes lie in a cache file ($GANTUTOR_CACHE, or ~/.cache/gantutor), so that t
 """
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .painters import FAMILIES
 
 PAINTINGS = 600  # of "paintings"; a tenth of them held out
 TILES = 16  # cut from each painting
+MANY = 500  # pictures, for which it pays to start processes that decode
 FITS = 0.25  # of a GPU's free memory that pictures may take
 TORCHVISION = {
     "CIFAR10": lambda root: torchvision.datasets.CIFAR10(root, download=True),
@@ -116,18 +118,20 @@ def folder_pictures(folder, size, watch=lambda items, total, what: items):
     """The central squares of all pictures in a folder; files that cannot be used are left out, and said."""
     found = datasets.Folder(folder, size)
     about = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in found.paths]
-    skipped = []
+    key = ("folder 1", size, *about)
+    notes = cache_file(key).with_suffix(".skipped.json")
 
     def made():
-        batches = datasets.loader(found, 64, workers=min(4, os.cpu_count() or 1) if len(found) > 1000 else 0)
+        skipped, batches = [], datasets.loader(found, 64, workers=os.cpu_count() if len(found) > MANY else 0)
         for batch in watch(batches, len(batches), "decoding"):
-            skipped.extend(batch.skipped)
+            skipped += batch.skipped
             yield batch.images
+        if len(skipped) == len(found):
+            raise InputError(f"none of the pictures in {folder} can be used; the first: {skipped[0]}")
+        with images.atomic_path(notes) as temporary:
+            temporary.write_text(json.dumps(skipped), encoding="utf-8")
 
-    levels = cached(("folder 1", size, *about), size, made)
-    if not len(levels):
-        raise InputError(f"none of the pictures in {folder} can be used; the first: {skipped[0]}")
-    return Pictures(levels, skipped)
+    return Pictures(cached(key, size, made), json.loads(notes.read_text(encoding="utf-8")))
 
 
 def torchvision_pictures(name, size, watch=lambda items, total, what: items):
@@ -158,15 +162,17 @@ def cache():
     return folder
 
 
+def cache_file(key):
+    """Where what this key names is kept."""
+    return cache() / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.pictures"
+
+
 def cached(key, size, made):
     """Bytes (N, 3, size, size) from the cache file of this key; `made()` yields float pictures if there is none."""
-    name = hashlib.sha256(repr(key).encode()).hexdigest()[:24]
-    path = cache() / f"{name}.pictures"
+    path = cache_file(key)
     if not path.exists():
         with images.atomic_path(path) as temporary, open(temporary, "wb") as file:
             for pictures in made():
                 file.write((pictures * 255).round().byte().numpy().tobytes())
-    if not path.stat().st_size:
-        path.unlink()
-        return torch.zeros(0, 3, size, size, dtype=torch.uint8)
-    return torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8).view(-1, 3, size, size)
+    levels = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
+    return levels.view(-1, 3, size, size)
