@@ -202,6 +202,60 @@ def train_features(arguments):
     print(json.dumps(record, indent=1))
 
 
+def train_gan(arguments):
+    """Train a GAN on pictures; goes on from the checkpoint in the output folder."""
+    from dataclasses import replace
+
+    import torch
+    from tqdm.auto import tqdm
+
+    from . import sources
+    from .gan import zoo
+    from .gan.engine import Training
+    from .gan.monitor import Monitor
+    from .gan.quality import LayerMeans
+    from .gan.record import JUDGED, Record
+    from .style.features import load_features
+
+    given = ("batch", "loss", "precision", "accumulate", "compile", "seed")
+    settings = replace(
+        zoo.SETTINGS[arguments.network],
+        **{name: getattr(arguments, name) for name in given if getattr(arguments, name) is not None},
+    )
+    networks = zoo.build(arguments.network, arguments.size, settings.seed)
+    record = Record(arguments.output, arguments.tensorboard)
+
+    def watch(items, total, what):
+        return tqdm(items, desc=what, total=total, unit="")
+
+    pictures = sources.open_source(arguments.data, arguments.size, watch=watch)
+    for sentence in pictures.skipped:
+        print(f"left out: {sentence}", file=sys.stderr)
+    pictures, held_out = pictures.split()
+    training = Training(*networks, pictures, settings)
+    if arguments.fit:
+        training.fitted()
+    main, features, judge = training.processes.is_main_process, None, None
+    if main and arguments.size >= 32:  # the features need as much
+        judge = held_out.to(training.device).batch(torch.arange(min(JUDGED, len(held_out))))
+        if len(judge) >= 4:
+            network = load_features("bundled", training.device)
+            features = LayerMeans.of(network, network.style_layers[2:], judge)
+    monitor = Monitor(training.loss)
+    states = training.run(arguments.steps, record.checkpoint, arguments.every)
+    options = {"total": arguments.steps, "initial": training.step, "disable": not main, "mininterval": 1}
+    for state in tqdm(states, desc="training", unit="step", **options):
+        for finding in monitor.update(state.numbers()) if main and state.step % 10 == 0 else ():
+            tqdm.write(finding.sentence, file=sys.stderr)
+        if main and (state.step % arguments.every == 0 or state.step == arguments.steps):
+            row = record.note(training, state, features, judge)
+            tqdm.write("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+    if main:
+        command = f"gantutor train gan --data {Path(arguments.data).name} --network {arguments.network}"
+        command += f" --size {arguments.size} --steps {arguments.steps} --seed {settings.seed}"
+        print(f"generator: {record.keep(training, command)}\nsamples and log: {arguments.output}")
+
+
 def number(kind, least, most):
     """An argparse type: a number of this kind between two bounds."""
 
@@ -267,14 +321,31 @@ def parser():
 
     command("doctor", doctor)
 
-    training = commands.add_parser("train", help="Train the networks that the package ships.")
-    add = command("features", train_features, training.add_subparsers(required=True, metavar="NETWORK")).add_argument
+    training = commands.add_parser("train", help="Train networks: features, or a GAN.")
+    networks = training.add_subparsers(required=True, metavar="NETWORK")
+    add = command("features", train_features, networks).add_argument
     add("--photos", required=True, help="a folder of photos")
     add("--teacher", required=True, help="a file with SqueezeNet 1.1's features, or torchvision to download them")
     add("-o", "--output", default="features.safetensors")
     add("--limit", type=number(int, 1, 10**9), help="use the first so many photos only")
     add("--paintings", type=number(int, 0, 10**6), default=900, help="how many pictures the painters add (default 900)")
     add("--steps", type=number(int, 1, 10**9), default=22_000)
+    add("--seed", type=int, default=0)
+
+    add = command("gan", train_gan, networks).add_argument
+    add("--data", default="paintings", help="paintings (default, made here), a folder, or torchvision:CIFAR10")
+    add("--network", choices=("dcgan", "modern"), default="modern")
+    add("--size", type=number(int, 16, 1024), default=64, help="side of the pictures in px: 32, 64, 128 …")
+    add("--steps", type=number(int, 1, 10**9), default=10_000)
+    add("--every", type=number(int, 1, 10**9), default=500, help="steps between checkpoints, samples and figures")
+    add("-o", "--output", default="gan", help="a folder for checkpoint, samples, log and generator (default gan)")
+    add("--batch", type=number(int, 1, 10**6), help="pictures a step (default: the network's)")
+    add("--loss", help="non_saturating, minimax, least_squares, hinge, wasserstein (default: the network's)")
+    add("--precision", help="auto (default), float32, bfloat16, float16")
+    add("--accumulate", type=number(int, 1, 10**6), help="cut a step into so many parts, to save memory")
+    add("--fit", action="store_true", help="find out how many parts the memory asks for")
+    add("--compile", action="store_true", help="use torch.compile")
+    add("--tensorboard", action="store_true", help="write TensorBoard's logs too")
     add("--seed", type=int, default=0)
     return main
 

@@ -205,6 +205,58 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
     assert features["relu5_2"].isfinite().all()
 
 
+@pytest.fixture
+def gan(tmp_path, monkeypatch):
+    """The command that trains a GAN of 32 px on ten pictures, and its folder."""
+    monkeypatch.setenv("GANTUTOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GANTUTOR_DEVICE", "cpu")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(10):
+        save_image(torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(number)), photos / f"{number}.png")
+    (photos / "broken.png").write_bytes(b"no picture")
+    command = ["train", "gan", "--data", photos, "--network", "dcgan", "--size", 32, "--batch", 4, "--every", 2]
+    return [str(a) for a in [*command, "--precision", "float32", "-o", tmp_path / "run"]], tmp_path / "run"
+
+
+def test_train_gan_goes_on_and_leaves_samples_log_and_generator(gan, capsys):
+    from gantutor.gan.zoo import load_generator
+    from gantutor.tensors import read_tensors
+
+    command, folder = gan
+    assert cli.main([*command, "--steps", "3"]) == 0
+    captured = capsys.readouterr()
+    assert "step 2" in captured.out and "step 3" in captured.out
+    assert "broken.png" in captured.err
+    assert cli.main([*command, "--steps", "5"]) == 0
+    with open(folder / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "3", "4", "5"]
+    assert all(float(row["discriminator loss"]) > 0 for row in rows)
+    assert load_image(folder / "samples-000005.jpg").shape[3] > 8 * 32
+    assert load_generator(folder / "generator.safetensors")(torch.randn(2, 100)).shape == (2, 3, 32, 32)
+    record = json.loads(read_tensors(folder / "generator.safetensors")[1]["record"])
+    assert record["command"].startswith("gantutor train gan --data photos --network dcgan --size 32 --steps 5")
+    assert record["pictures"] == 9
+
+
+def test_train_gan_refuses(gan, capsys, tmp_path):
+    command, _ = gan
+    assert cli.main([*command, "--steps", "2"]) == 0
+    capsys.readouterr()
+    for extra, words in {
+        ("--batch", "2"): "was made with batch 4, not 2",
+        ("--size", "48"): "pictures of 16, 32, 64, 128",
+        ("--loss", "l2"): "no loss is called 'l2'",
+        ("--data", str(tmp_path / "nowhere")): "nowhere does not exist",
+        ("--data", "torchvision:LSUN"): "no data set is called 'LSUN'",
+        ("-o", str(tmp_path / "photos" / "0.png")): "is a file: name a folder",
+    }.items():
+        assert cli.main([*command, "--steps", "3", *extra]) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert words in lines[-1], lines
+
+
 def test_empty_folder(tmp_path, capsys):
     folder = tmp_path / "empty"
     folder.mkdir()

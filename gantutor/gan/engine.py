@@ -310,7 +310,7 @@ class Training:
         self.load_state_dict(state)
 
     def run(self, steps, checkpoint=None, every=500):
-        """Yield states until the run has `steps`; goes on from the checkpoint file if there is one.
+        """The states until the run has `steps`, to loop over; goes on from the checkpoint file if there is one.
 
         The checkpoint is written every so many steps, at the end, and when the run is interrupted (Ctrl-C, the
         notebook's stop button) or no longer followed: always between two steps. Gradients that are no numbers leave
@@ -318,6 +318,10 @@ class Training:
         """
         if checkpoint is not None and checkpoint.exists():
             self.load(checkpoint)
+        return self.states(steps, checkpoint, every)
+
+    def states(self, steps, checkpoint, every):
+        """The generator behind `run`."""
         saved, before = self.step, float(self.left_out)
         try:
             while self.step < steps:
