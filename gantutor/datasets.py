@@ -102,7 +102,7 @@ class Folder(Dataset):
                     raise InputError(f"{path} is in no class: move it into a subfolder named after its class")
             self.classes = sorted(set(names))
             self.labels = [self.classes.index(name) for name in names]
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on must see it change
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
 
     def __len__(self):
         return len(self.paths)

@@ -1,11 +1,14 @@
 """Pictures from folders and from the painters."""
 
+from multiprocessing import get_all_start_methods
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
-from gantutor.datasets import Folder, bundled, list_images, load_folder, loader, painting, paintings
+from gantutor.datasets import Folder, bundled, collate, list_images, load_folder, loader, painting, paintings
 from gantutor.errors import InputError
 from gantutor.images import centre_crop, load_image, resize
 
@@ -136,7 +139,7 @@ def test_folder_gives_central_squares_without_distortion(tmp_path):
     assert [path.name for path in folder.paths] == ["tall.png", "wide.png"]
     assert len(folder) == 2 and folder.classes == [] and folder.labels == []
     for square, (x, y, scale) in zip(folder, [(39.5, 119.5, 2), (99.5, 49.5, 2.5)], strict=True):
-        assert square.shape == (3, 40, 40) and 0 <= square.min() and square.max() <= 1
+        assert square.shape == (3, 40, 40) and square.min() >= 0 and square.max() <= 1
         assert place(square) == pytest.approx((x, y, scale, scale), abs=0.6 * scale)
     wanted = centre_crop(resize(load_image(tmp_path / "wide.png"), 40))[0]
     torch.testing.assert_close(folder[1], wanted, atol=1 / 255, rtol=0)
@@ -256,6 +259,18 @@ def test_workers_change_nothing(mixed):
 
 def train(path):
     return Folder(path, 16, train=True)
+
+
+@pytest.mark.skipif("fork" not in get_all_start_methods(), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_loader_of_ones_own_sees_the_epoch_too(mixed):
+    """PyTorch's default on Linux forks its workers: what they copied then must not stay the first epoch's."""
+    folder = train(mixed)
+    own = DataLoader(
+        folder, 10, collate_fn=collate, num_workers=1, persistent_workers=True, multiprocessing_context="fork"
+    )
+    (_, first, _), (_, second, _) = epochs(own, folder)
+    assert len(first) == 3 and not torch.equal(first, second)
 
 
 def test_the_order_changes_with_the_epoch_and_the_seed(tmp_path):
