@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from .dcgan import doublings
 from .networks import MinibatchDeviation
 
-MOST = 256  # channels
+MOST = 8  # times the width: the most channels
 
 
 def widths(size, width):
-    """Channels at 4, 8, … size px: `width` at the full size, doubled at each halving, at most MOST."""
+    """Channels at 4, 8, … size px: `width` at the full size, doubled at each halving, at most MOST times as many."""
     count = doublings(size)
-    return [min(MOST, width * 2 ** (count - number)) for number in range(count + 1)]
+    return [width * min(MOST, 2 ** (count - number)) for number in range(count + 1)]
 
 
 class Scaled(nn.Module):
@@ -63,7 +63,7 @@ class Modulated(nn.Module):
 class Generator(nn.Module):
     """Noise z (N, latent) to pictures (N, 3, size, size); values are near [0, 1] and not clipped."""
 
-    def __init__(self, size=64, latent=128, width=32):
+    def __init__(self, size=64, latent=128, width=16):
         super().__init__()
         self.latent = latent
         self.about = {"network": "modern", "size": size, "latent": latent, "width": width}
@@ -92,7 +92,7 @@ class Discriminator(nn.Module):
     Without `deviation` no picture's logit depends on the others'.
     """
 
-    def __init__(self, size=64, width=32, deviation=True):
+    def __init__(self, size=64, width=16, deviation=True):
         super().__init__()
         channels = widths(size, width)[::-1]
         self.from_rgb = convolution(3, channels[0], 1)
