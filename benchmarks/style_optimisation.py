@@ -144,9 +144,10 @@ def compare(size, pairs, contenders, trained, judge, options):
     """One size: time the loops and the package in turn on each pair, let the loops race to the package's quality."""
     network = contenders["bundled"][0]
     racers = ("VGG-19", "bundled") if trained else ("teacher", "bundled")
-    times, wholes, goals, races = {name: [] for name in contenders}, [], [], {name: [] for name in racers}
+    times, wholes, goals, races = {name: [] for name in (*contenders, "package")}, [], [], {name: [] for name in racers}
     for photo, painting, title in pairs:
         loops = {name: gatys(n, photo, painting, *layers) for name, (n, *layers) in contenders.items()}
+        loops["package"] = optimise(network, photo, moments(network, painting), size, plan=[(size, 1 + TIMED)])
         for loop in loops.values():
             next(loop)  # the first step describes photo and painting too
         for _ in range(TIMED):
@@ -178,7 +179,7 @@ def report(size, times, wholes, goals, races, steps):
     print(f"{size} px, {len(wholes)} runs, medians: the package takes {whole:.1f} s ({min(wholes):.1f} to", end=" ")
     print(f"{max(wholes):.1f}), style {style:.3f} of the photo's, content {content:.3f}")
     for name, value in step.items():
-        print(f"  plain loop, {name:8} {value:6.3f} s a step")
+        print(f"  {name:8} {value:6.3f} s a step at full size")
     clocks = {"VGG-19": "VGG-19" if "VGG-19" in races else "teacher", "bundled": "bundled"}  # whose steps count
     for name, racer in clocks.items():
         print(f"  plain loop, {name}: seconds a step x steps of {racer}")
