@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .statistics import bures, gram_matrix, mean_and_covariance, random_directions, roots, sorted_distance
+from .statistics import bures, gram_matrix, mean_and_covariance, random_directions, roots, sorted_answers
 
 GRAM_SCALES = {
     "gatys": lambda gram: 1 / 4,
@@ -120,39 +120,38 @@ class Wasserstein2Loss(nn.Module):
 class SlicedLoss(nn.Module):
     """Sliced Wasserstein-2 distance of the features' whole distribution, over the target's mean square.
 
-    Positions are projected onto random directions, sorted, and compared in order; each call draws new directions
-    (Heitz 2021, "A sliced Wasserstein loss for neural texture synthesis"). Two losses made alike draw alike.
+    Positions are projected onto random directions, sorted, and compared in order (Heitz 2021, "A sliced Wasserstein
+    loss for neural texture synthesis"). There each step draws new directions; here a loss keeps its own, at right
+    angles to each other, so that the targets are sorted once and L-BFGS sees one function.
     """
 
-    def __init__(self, target, directions=16, seed=0):
+    def __init__(self, target, directions=32, seed=0):
         super().__init__()
-        self.register_buffer("target", target.detach())
-        self.register_buffer("scale", self.target.square().sum(1).mean() / self.target.shape[1] + 1e-8)
-        self.directions = min(directions, target.shape[1])
-        self.generator = torch.Generator().manual_seed(seed)
+        self.sort(target.detach(), random_directions(directions, (target.shape[1], 1, 1), seed))
+
+    def sort(self, target, kernels):
+        """Keep the directions and the target's sorted answers to them."""
+        self.register_buffer("kernels", kernels.to(target))
+        self.register_buffer("target", sorted_answers(target, self.kernels))
+        self.register_buffer("scale", self.target.square().mean() + 1e-8)
 
     def forward(self, features):
-        kernels = random_directions(self.directions, (features.shape[1], 1, 1), self.generator).to(features)
-        return sorted_distance(features, self.target, kernels) / self.scale
+        mine, target = sorted_answers(features, self.kernels), self.target
+        if mine.shape[2] != target.shape[2]:  # other numbers of positions are matched between the ranks
+            target = F.interpolate(target, mine.shape[2], mode="linear")
+        return F.mse_loss(mine, target.expand_as(mine)) / self.scale
 
 
-class PatchLoss(nn.Module):
+class PatchLoss(SlicedLoss):
     """Sliced Wasserstein-2 distance of the patches of two pictures (1, 3, H, W), over the target's mean square.
 
     A random direction in the space of patches is a random convolution kernel (Elnekave and Weiss 2022, "Generating
     natural images with direct patch distributions matching"). No network looks: patches of pixels are all.
     """
 
-    def __init__(self, target, side=7, directions=48, seed=0):
-        super().__init__()
-        self.register_buffer("target", target.detach())
-        self.register_buffer("scale", self.target.square().mean() + 1e-8)
-        self.side, self.directions = side, directions
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def forward(self, images):
-        kernels = random_directions(self.directions, (images.shape[1], self.side, self.side), self.generator)
-        return sorted_distance(images, self.target, kernels.to(images)) / self.scale
+    def __init__(self, target, side=7, directions=64, seed=0):
+        nn.Module.__init__(self)
+        self.sort(target.detach(), random_directions(directions, (target.shape[1], side, side), seed))
 
 
 def total_variation(images):

@@ -6,21 +6,21 @@ import torch
 
 from ..errors import InputError
 from ..images import interpolate, resize
+from ..runtime import fast_bfloat16
 from .losses import ContentLoss, total_variation
 from .target import PIXELS
 
-LEVELS = ((64, 60), (128, 60), (256, 30))  # short side in px, Adam steps there
+LEVELS = ((64, 30), (128, 30), (256, 20))  # short side in px, evaluations of the total loss there
 REFERENCE = 256  # px; at coarser sizes style weighs more, as large shapes are set there and details come back later
-FINEST_STEPS = 30  # at each doubling beyond the last level
+FINEST_STEPS = 20  # at each doubling beyond the last level
+HISTORY = 10  # differences that L-BFGS remembers
+WORSE = 1.2  # times the total loss before: such a step is taken back
 STILL = (10, 0.005)  # a size is done early if in so many steps the total loss falls by no more than this share
 
 
 @dataclass
 class PaintState:
-    """What a step of `optimise` yields: the picture so far, its loss terms, and how many steps of all are done.
-
-    The next step changes `image`: clone it to keep it.
-    """
+    """What a step of `optimise` yields: a picture, its loss terms, and how many steps of all are done."""
 
     image: torch.Tensor
     content: float
@@ -43,17 +43,15 @@ def total_steps(size):
     return sum(steps for _, steps in levels(size))
 
 
-def optimise(
-    network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4, smooth=0.9, rate=0.03, start=None, plan=None
-):
+def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4, smooth=0.9, start=None, plan=None):
     """Paint a photo (1, 3, H, W) in a style of `target`; yields a `PaintState` after every step.
 
-    Minimises alpha · content + beta · style + smooth · total variation with Adam. Content is compared on
-    the network's content layers, style on its style layers and on the pixels. It starts from the photo in
-    the style's colours at a coarse size, where large shapes are cheap, and doubles the size: what has changed
-    so far is laid over the larger photo, so that its details need not be found again (a level of a Laplacian
-    pyramid, Burt and Adelson 1983). `size` is the short side in px; `strength` scales beta; below 1 it also
-    scales the smoothing and leaves the photo some of its own colours.
+    Minimises alpha · content + beta · style + smooth · total variation with L-BFGS, as Gatys did; a step that made
+    things worse is taken back. Content is compared on the network's content layers, style on its style layers and on
+    the pixels. It starts from the photo in the style's colours at a coarse size, where large shapes are cheap, and
+    doubles the size: what has changed so far is laid over the larger photo, so that its details need not be found
+    again (a level of a Laplacian pyramid, Burt and Adelson 1983). `size` is the short side in px; `strength` scales
+    beta; below 1 it also scales the smoothing and leaves the photo some of its own colours.
 
     `start`, a picture (1, 3, H, W) of the photo's shape, begins elsewhere: with the photo itself, with noise.
     `plan`, a list of (short side, steps), replaces that of `levels`. A size whose loss no longer falls ends early.
@@ -62,7 +60,7 @@ def optimise(
     plan = levels(size) if plan is None else plan
     total, done, picture = sum(steps for _, steps in plan), 0, None
     for side, steps in plan:
-        content_photo = resize(photo, side).contiguous(memory_format=torch.channels_last)
+        content_photo = resize(photo, side)
         if start is None:
             begin = content_photo.lerp(style.recoloured(content_photo, side), min(1, strength))
         else:
@@ -70,25 +68,52 @@ def optimise(
         if picture is not None:
             change = picture - interpolate(begin, picture.shape[2:])
             begin = (begin + interpolate(change, begin.shape[2:])).clamp(0, 1)
-        picture = begin.contiguous(memory_format=torch.channels_last).requires_grad_()
         loss = TotalLoss(network, content_photo, style.losses(side)).to(photo.device)
-        weight, smoothing = strength * beta * max(1, REFERENCE / side), min(1, strength) * smooth
-        adam = torch.optim.Adam([picture], rate)
+        weights = alpha, strength * beta * max(1, REFERENCE / side), min(1, strength) * smooth
         objectives = []
-        while len(objectives) < steps and not still(objectives):
-            content, style_distance = loss(picture)
-            objective = alpha * content + weight * style_distance + smoothing * total_variation(picture)
-            adam.zero_grad()
-            objective.backward()
-            adam.step()
-            with torch.no_grad():
-                picture.clamp_(0, 1)
+        for picture, terms in descent(loss, weights, begin):
             done += 1
-            objectives.append(objective.item())
-            if still(objectives):
-                total -= steps - len(objectives)
-            yield PaintState(picture.detach(), content.item(), style_distance.item(), done, total)
-        picture = picture.detach()
+            objectives.append(terms["total"])
+            ended = len(objectives) == steps or still(objectives)
+            total -= (steps - len(objectives)) if ended else 0
+            yield PaintState(picture, terms["content"], terms["style"], done, total)
+            if ended:
+                break
+
+
+def descent(loss, weights, start):
+    """L-BFGS from a picture: yields pictures, clamped to [0, 1], each with its terms, for ever.
+
+    weights are those of content, style and total variation. A picture whose total is WORSE than that before is not
+    yielded: the one before is, and L-BFGS forgets what it has learnt and goes on with smaller steps.
+    """
+    picture = start.contiguous().clone().requires_grad_()
+    terms, good, rate = {}, None, 1.0
+
+    def evaluate():
+        picture.grad = None
+        content, style = loss(picture.contiguous(memory_format=torch.channels_last))
+        objective = weights[0] * content + weights[1] * style + weights[2] * total_variation(picture)
+        objective.backward()
+        terms.update(content=content.item(), style=style.item(), total=objective.item())
+        return objective
+
+    def fresh():
+        return torch.optim.LBFGS([picture], rate, max_iter=1, history_size=HISTORY)
+
+    optimiser = fresh()
+    while True:
+        here = picture.detach().clone()
+        optimiser.step(evaluate)  # evaluates here, and moves
+        with torch.no_grad():
+            if good is not None and not terms["total"] <= WORSE * good[1]["total"]:  # NaN is worse, too
+                rate /= 4
+                optimiser = fresh()
+                picture.copy_(good[0])
+            else:
+                good = here, dict(terms)
+                picture.clamp_(0, 1)
+        yield good
 
 
 def still(objectives):
@@ -110,12 +135,18 @@ class TotalLoss(torch.nn.Module):
         self.network = network
         self.layers = list(dict.fromkeys((*network.content_layers, *(k for k in losses if k != PIXELS))))
         with torch.no_grad():
-            features = network(photo, network.content_layers)
+            features = self.features(photo, network.content_layers)
         self.content = torch.nn.ModuleDict({k: ContentLoss(features[k]) for k in network.content_layers})
         self.style = torch.nn.ModuleDict(losses)
 
+    def features(self, picture, layers):
+        """The network's features; it computes in bfloat16 where that is quick, the losses do not."""
+        with torch.autocast(picture.device.type, torch.bfloat16, enabled=fast_bfloat16(picture.device)):
+            features = self.network(picture, layers)
+        return {layer: maps.float() for layer, maps in features.items()}
+
     def forward(self, picture):
-        features = self.network(picture, self.layers) | {PIXELS: picture}
+        features = self.features(picture, self.layers) | {PIXELS: picture}
         content = sum(loss(features[name]) for name, loss in self.content.items()) / len(self.content)
         style = sum(torch.log1p(loss(features[name])) for name, loss in self.style.items()) / len(self.style)
         return content, style

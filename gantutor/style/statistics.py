@@ -3,6 +3,8 @@
 Feature maps are (N, C, H, W); every picture of a batch is described on its own.
 """
 
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -101,22 +103,21 @@ def bures(root, trace, covariance):
     return (trace + covariance.diagonal(dim1=-2, dim2=-1).sum(-1) - 2 * cross).clamp(min=0)
 
 
-def random_directions(count, shape, generator):
-    """Random unit vectors as convolution kernels: (count, *shape), uniform on the sphere."""
-    directions = torch.randn(count, *shape, generator=generator)
-    return directions / directions.flatten(1).norm(dim=1).view(-1, *[1] * len(shape))
+def random_directions(count, shape, seed):
+    """Random unit vectors as convolution kernels, at right angles as far as there is room: (at most count, *shape)."""
+    generator = torch.Generator().manual_seed(seed)
+    room = math.prod(shape)
+    basis = torch.linalg.qr(torch.randn(room, min(count, room), generator=generator, dtype=torch.float64)).Q
+    return basis.T.reshape(-1, *shape).float()
 
 
-def sorted_distance(features, others, kernels):
-    """Mean squared difference of the sorted answers to each kernel: maps (N, C, H, W), kernels (K, C, h, w).
+def sorted_answers(features, kernels):
+    """The answers of maps (N, C, H, W) to each kernel (K, C, h, w), sorted: (N, K, positions).
 
-    For unit kernels the average over all of them is the squared sliced Wasserstein-2 distance of the patches (or,
-    with 1 × 1 kernels, the positions). Another number of positions is matched by interpolating between the ranks.
+    The mean squared difference of two of them is, for unit kernels and on average over all, the squared sliced
+    Wasserstein-2 distance of the patches (or, with 1 × 1 kernels, the positions).
     """
-    mine, its = (F.conv2d(maps, kernels).flatten(2).sort(dim=2).values for maps in (features, others))
-    if mine.shape[2] != its.shape[2]:
-        its = F.interpolate(its, mine.shape[2], mode="linear")
-    return (mine - its).square().mean()
+    return F.conv2d(features, kernels).flatten(2).sort(dim=2).values
 
 
 def with_colours_of(photo, painting):

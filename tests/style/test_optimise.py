@@ -9,9 +9,10 @@ from gantutor.datasets import bundled
 from gantutor.errors import InputError
 from gantutor.images import load_image, resize
 from gantutor.painters import paint
+from gantutor.style import optimise as module
 from gantutor.style.features import load_features
 from gantutor.style.networks import VGG
-from gantutor.style.optimise import STILL, TotalLoss, levels, optimise, total_steps
+from gantutor.style.optimise import STILL, WORSE, TotalLoss, descent, levels, optimise, total_steps
 from gantutor.style.statistics import mean_and_covariance
 from gantutor.style.target import PIXELS, Exemplar, Patches, Regions, Style
 
@@ -253,3 +254,82 @@ def test_a_mask_of_another_shape_is_refused(small, photo, painted):
     regions = Regions([(Style.of(small, [painted]), torch.ones(1, 1, 40, 80))])
     with pytest.raises(InputError, match="the mask is 80 x 40 px, the photo 32 x 43"):
         next(optimise(small, photo, regions, 32))
+
+
+def valley(target, rough=0.0):
+    """A loss in the place of TotalLoss: content is a long valley, style a roughness that misleads any step."""
+
+    def loss(picture):
+        away = picture - target
+        stretch = torch.linspace(1, 30, picture.shape[3]) * away
+        return stretch.square().sum(), rough * torch.sin(300 * away).sum()
+
+    return loss
+
+
+def test_descent_finds_the_bottom_of_a_long_valley():
+    target, start = torch.full((1, 3, 4, 8), 0.6), torch.rand(1, 3, 4, 8, generator=torch.Generator().manual_seed(0))
+    totals = [
+        terms["total"] for _, (_, terms) in zip(range(40), descent(valley(target), (1, 0, 0), start), strict=False)
+    ]
+    assert totals[-1] < 1e-6 * totals[0]
+
+
+def test_descent_takes_back_what_made_things_worse():
+    """No picture that is yielded is much worse than the one before, in a landscape that misleads."""
+    target, start = torch.full((1, 3, 4, 8), 0.6), torch.rand(1, 3, 4, 8, generator=torch.Generator().manual_seed(0))
+    loss = valley(target, rough=0.5)
+    tried, totals = [], []
+
+    def watched(picture):
+        content, style = loss(picture)
+        tried.append((content + 20 + style).item())
+        return content + 20, style
+
+    for _, (picture, terms) in zip(range(60), descent(watched, (1, 1, 0), start), strict=False):
+        totals.append(terms["total"])
+        content, style = loss(picture)
+        assert terms["total"] == pytest.approx((content + 20 + style).item(), rel=1e-4)  # the terms are this picture's
+    assert any(after > WORSE * before for before, after in pairwise(tried))  # it was misled
+    assert all(after <= WORSE * before for before, after in pairwise(totals))
+    assert totals[-1] < 0.5 * totals[0]
+
+
+def test_descent_goes_back_from_where_there_are_no_numbers():
+    target, start = torch.full((1, 3, 4, 8), 0.6), torch.zeros(1, 3, 4, 8)
+    loss, seen = valley(target), []
+
+    def cliff(picture):
+        content, style = loss(picture)
+        seen.append(picture)
+        return content * (torch.nan if len(seen) in (4, 5) else 1), style
+
+    states = [state for _, state in zip(range(30), descent(cliff, (1, 0, 0), start), strict=False)]
+    assert all(picture.isfinite().all() and terms["total"] >= 0 for picture, terms in states)
+    assert states[-1][1]["total"] < 0.1 * states[0][1]["total"]
+
+
+def test_states_are_the_callers_to_keep(small, photo, painted):
+    style, content = Style.of(small, [painted]), resize(photo, 32)
+    states = list(optimise(small, photo, style, 32))
+    again = TotalLoss(small, content, style.losses(32))(states[3].image)
+    assert states[3].style == pytest.approx(again[1].item(), rel=1e-3)
+    assert not torch.equal(states[3].image, states[4].image)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_network_alone_computes_in_bfloat16_where_that_is_quick(small, photo, painted, monkeypatch, quick):
+    monkeypatch.setattr(module, "fast_bfloat16", lambda device: quick)
+    seen = []
+
+    class Watched(torch.nn.Module):
+        style_layers, content_layers = small.style_layers, small.content_layers
+
+        def forward(self, images, layers):
+            features = small(images, layers)
+            seen.extend(maps.dtype for maps in features.values())
+            return features
+
+    state = last(optimise(Watched(), photo, Style.of(small, [painted]), plan=[(48, 3)]))
+    assert set(seen) == {torch.bfloat16 if quick else torch.float32}
+    assert state.image.dtype == torch.float32

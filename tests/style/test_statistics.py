@@ -13,7 +13,7 @@ from gantutor.style.statistics import (
     pooled,
     random_directions,
     roots,
-    sorted_distance,
+    sorted_answers,
     wasserstein2,
     with_colours_of,
 )
@@ -230,23 +230,24 @@ def test_wasserstein_distance_has_a_true_and_a_finite_gradient():
     assert singular.grad.isfinite().all()
 
 
-def test_random_directions_are_unit_vectors_from_the_generator():
-    generators = [torch.Generator().manual_seed(seed) for seed in (0, 0, 1)]
-    one, two, other = (random_directions(500, (3, 2, 2), generator) for generator in generators)
-    torch.testing.assert_close(one.flatten(1).norm(dim=1), torch.ones(500))
-    assert one.mean(0).abs().max() < 0.1  # no side is preferred
-    assert torch.equal(one, two)
-    assert not torch.equal(one, other)
+def test_random_directions_are_unit_vectors_at_right_angles():
+    directions = random_directions(8, (3, 2, 2), seed=0)
+    assert directions.shape == (8, 3, 2, 2)
+    rows = directions.flatten(1)
+    torch.testing.assert_close(rows @ rows.T, torch.eye(8), atol=1e-6, rtol=0)
+    assert len(random_directions(99, (3, 2, 2), seed=0)) == 12  # there is room for no more
+    assert torch.equal(random_directions(8, (3, 2, 2), seed=0), directions)
+    assert not torch.equal(random_directions(8, (3, 2, 2), seed=1), directions)
 
 
-def test_sorted_distance_in_one_dimension_sorts_and_compares():
-    generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(1, 1, 5, 5, generator=generator), 2 * torch.randn(1, 1, 5, 5, generator=generator) + 1
-    one = torch.ones(1, 1, 1, 1)
-    order_free = y.flatten()[torch.randperm(25, generator=generator)].view_as(y)
-    expected = np.mean((np.sort(x.numpy().ravel()) - np.sort(y.numpy().ravel())) ** 2)
-    assert sorted_distance(x, y, one).item() == pytest.approx(expected, rel=1e-5)
-    assert sorted_distance(x, order_free, one).item() == pytest.approx(expected, rel=1e-5)
+def test_sorted_answers_are_what_the_kernels_say_in_order():
+    x = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    kernels = random_directions(2, (3, 1, 1), seed=0)
+    answers = sorted_answers(x, kernels)
+    assert answers.shape == (2, 2, 20)
+    expected = np.sort(np.einsum("kc,ncp->nkp", kernels[..., 0, 0].numpy(), x.flatten(2).numpy()), axis=2)
+    torch.testing.assert_close(answers, torch.from_numpy(expected), atol=1e-5, rtol=0)
+    assert sorted_answers(x, random_directions(5, (3, 2, 2), seed=0)).shape == (2, 5, 12)  # patches
 
 
 def test_with_colours_of_keeps_hues_and_takes_luminance():
