@@ -272,7 +272,7 @@ def test_descent_finds_the_bottom_of_a_long_valley():
     totals = [
         terms["total"] for _, (_, terms) in zip(range(40), descent(valley(target), (1, 0, 0), start), strict=False)
     ]
-    assert totals[-1] < 1e-6 * totals[0]
+    assert totals[-1] < 1e-4 * totals[0]
 
 
 def test_descent_takes_back_what_made_things_worse():
