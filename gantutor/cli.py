@@ -82,7 +82,7 @@ def paint(arguments):
                 f"{output} is what is to be painted, its style or its mask: give the painting another name"
             )
     photo = images.load_image(arguments.photo, arguments.size).to(device())
-    mask = images.load_image(arguments.mask).mean(1, keepdim=True).to(device()) if arguments.mask else None
+    mask = load_mask(arguments.mask, arguments.size) if arguments.mask else None
     if arguments.style is not None and arguments.mix:
         raise InputError("--style and --mix exclude each other: leave one out")
     source = Path(arguments.style_file)
@@ -106,11 +106,7 @@ def paint(arguments):
             style = personal.mix(arguments.mix)
         else:
             style = personal.style(1 if arguments.style is None else arguments.style)
-    style = style.to(device())
-    if mask is not None:
-        if not (mask > 0.5).any():
-            raise InputError(f"{arguments.mask} has no white region: paint white where the style belongs")
-        style = Regions([(style, mask)])
+    style = (style if mask is None else Regions([(style, mask)])).to(device())
     states = optimise(network, photo, style, arguments.size, strength=arguments.strength)
     for state in progress.follow(states, total_steps(arguments.size), "painting"):
         pass
@@ -118,9 +114,24 @@ def paint(arguments):
     if arguments.keep_colours:
         painting = with_colours_of(original, painting)
     if mask is not None:
-        painting = original.lerp(painting, images.interpolate(mask, painting.shape[2:]).clamp(0, 1))
+        painting = original.lerp(painting, images.interpolate(mask, painting.shape[2:]).clamp(0, 1).to(device()))
     images.save_image(painting, arguments.output)
     print(f"{arguments.output}: style distance {state.style:.2f}, content distance {state.content:.2f}")
+
+
+def load_mask(path, size):
+    """A mask (1, 1, H, W) from a picture: 1 where it is white."""
+    from PIL import Image
+
+    from . import images
+
+    mask = images.load_image(path, size).mean(1, keepdim=True)
+    with Image.open(path) as file:
+        if file.has_transparency_data:
+            raise InputError(f"{path} has transparent parts: fill them with black or white")
+    if not (mask > 0.5).any():
+        raise InputError(f"{path} has no white region: paint white where the style belongs")
+    return mask
 
 
 def inspect(arguments):

@@ -6,7 +6,7 @@ A panel is made of ipywidgets' Image and HTML alone, so it works in JupyterLab a
 import base64
 import html
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 
 import ipywidgets as widgets
 import torch
@@ -130,50 +130,68 @@ class Live(Panel):
 
     A picture comes alone or with a sentence, as in `Panel`. Made in a cell, it runs to the end, so that the notebook
     keeps a finished picture. After that "start", or a control that changes, runs it in a thread of its own, and "stop"
-    ends it after the picture at hand: the kernel stays free, and what the generator holds is let go.
+    ends it after the picture at hand. The kernel stays free. One run at a time: a new one, of any Live panel, ends the
+    one before, and begins when that has ended.
     """
 
+    lock = threading.Lock()
+    latest = None  # the thread of the latest run, and the Event that ends it
+
     def __init__(self, draw, **controls):
-        self.thread, self.stopped = None, threading.Event()
         self.start_button, self.stop_button = widgets.Button(description="start"), widgets.Button(description="stop")
+        self.thread, self.ended, self.in_cell = None, threading.Event(), True
+        self.mine = threading.local()  # a run's own Event, as `ended` may be a later run's already
         super().__init__(draw, **controls)
+        self.in_cell = False
         self.start_button.on_click(lambda _: self.redraw())
         self.stop_button.on_click(lambda _: self.stop())
         self.children = [widgets.HBox([self.start_button, self.stop_button]), *self.children]
 
     def redraw(self):
-        """Start anew with the controls' present values; a run under way ends first."""
-        self.stop()
-        self.stopped.clear()
-        if not self.image.value:  # the first time, in the cell
+        """Start anew with the controls' present values."""
+        if self.in_cell:
             super().redraw()
             return
-        self.thread = threading.Thread(target=self.follow, daemon=True)
-        self.thread.start()
+        with Live.lock:
+            before, ended = Live.latest, threading.Event()
+            if before is not None:
+                before[1].set()
+            self.thread = threading.Thread(target=self.follow, args=(before, ended), daemon=True)
+            self.ended = ended
+            Live.latest = self.thread, ended
+            self.thread.start()
 
-    def follow(self):
-        """The work of the thread. Nobody could catch what it raised: `error` and the sentence tell."""
-        try:
-            super().redraw()
-        except Exception as error:
-            assert error is self.error
+    def follow(self, before, ended):
+        """The work of a run's thread, after the run before. Nobody could catch what it raised: `error` tells."""
+        if before is not None:
+            before[0].join()
+        self.mine.ended = ended
+        if not ended.is_set():  # an even later run has not taken its place
+            with suppress(Exception):
+                super().redraw()
 
     def stop(self):
-        """End a run under way, and wait until it has ended."""
-        self.stopped.set()
-        self.wait()
+        """End the run under way after its present picture."""
+        self.ended.set()
 
     def wait(self):
-        """Wait for the end of a run under way."""
+        """Wait for the end of the run under way."""
         if self.thread is not None:
             self.thread.join()
 
+    def close(self):
+        """End the run and close the panel."""
+        self.stop()
+        super().close()
+
     def show(self, drawn):
         """Show each picture of the generator as it comes, until the end or the stop button."""
+        if not hasattr(drawn, "close"):
+            raise TypeError(f"draw returned a {type(drawn).__name__}: a Live panel's draw is a generator, with yield")
         with closing(drawn):
             for picture in drawn:
                 super().show(picture)
-                if self.stopped.is_set():
+                if not self.in_cell and self.mine.ended.is_set():
                     break
 
 

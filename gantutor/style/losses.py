@@ -4,13 +4,14 @@ Each takes one feature map (N, C, H, W) of the output picture y and returns a nu
 alpha · content + beta · style (Gatys 2016, eq. 7).
 
 A style loss is made from what a style keeps of a layer. Gram, moments and Wasserstein-2 need its mean and covariance
-alone (`from_moments`), so that a style file can hold them; the sliced ones need the feature map of a picture.
+alone, so that a style file can hold them; the sliced ones need the feature map of a picture.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..errors import InputError
 from .statistics import bures, gram_matrix, mean_and_covariance, random_directions, roots, sorted_answers
 
 GRAM_SCALES = {
@@ -44,14 +45,16 @@ class GramLoss(nn.Module):
 
     def __init__(self, gram, scale="relative"):
         super().__init__()
+        if scale not in GRAM_SCALES:
+            raise InputError(f"no scale is called {scale!r}: choose one of {', '.join(GRAM_SCALES)}")
         gram = gram.detach() if gram.ndim == 3 else gram.detach()[None]
         self.register_buffer("target", gram)
         self.register_buffer("scale", torch.as_tensor(GRAM_SCALES[scale](gram)))
 
     @classmethod
-    def from_moments(cls, mean, covariance):
+    def from_moments(cls, mean, covariance, scale="relative"):
         """The second moment is covariance + mean meanᵀ; over C it is the Gram matrix over C H W."""
-        return cls((covariance + mean[..., :, None] * mean[..., None, :]) / mean.shape[-1])
+        return cls((covariance + mean[..., :, None] * mean[..., None, :]) / mean.shape[-1], scale)
 
     def forward(self, features):
         return (gram_matrix(features) - self.target).square().sum() * self.scale / len(features)
@@ -73,11 +76,6 @@ class MomentLoss(nn.Module):
         self.register_buffer("weight", weight)
         self.register_buffer("target", self.normalised(covariance.detach()))
         self.register_buffer("scale", self.target.square().sum().clamp(min=0.5))  # a flat target has none
-
-    @classmethod
-    def from_moments(cls, mean, covariance):
-        """Mean (C,) and covariance (C, C) are the target."""
-        return cls(mean, covariance)
 
     def normalised(self, covariance):
         """The covariance with every channel divided by its floored deviation."""
@@ -104,11 +102,6 @@ class Wasserstein2Loss(nn.Module):
         self.register_buffer("target_trace", covariance.diagonal(dim1=-2, dim2=-1).sum(-1))
         self.register_buffer("root", roots(covariance, floor=1e-24)[0])
         self.register_buffer("scale", self.target_mean.square().sum(-1) + self.target_trace + 1e-8)
-
-    @classmethod
-    def from_moments(cls, mean, covariance):
-        """Mean (C,) and covariance (C, C) are the target."""
-        return cls(mean, covariance)
 
     def forward(self, features):
         mean, covariance = (moment.double() for moment in mean_and_covariance(features))
@@ -146,7 +139,8 @@ class PatchLoss(SlicedLoss):
     """Sliced Wasserstein-2 distance of the patches of two pictures (1, 3, H, W), over the target's mean square.
 
     A random direction in the space of patches is a random convolution kernel (Elnekave and Weiss 2022, "Generating
-    natural images with direct patch distributions matching"). No network looks: patches of pixels are all.
+    natural images with direct patch distributions matching"; their code takes absolute differences and draws more
+    directions, anew in each step). No network looks: patches of pixels are all.
     """
 
     def __init__(self, target, side=7, directions=64, seed=0):

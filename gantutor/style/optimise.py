@@ -8,14 +8,14 @@ from ..errors import InputError
 from ..images import interpolate, resize
 from ..runtime import fast_bfloat16
 from .losses import ContentLoss, total_variation
-from .target import PIXELS
+from .target import PIXELS, Regions
 
-LEVELS = ((64, 30), (128, 30), (256, 20))  # short side in px, evaluations of the total loss there
+LEVELS = ((64, 20), (128, 20), (256, 30))  # short side in px, evaluations of the total loss there
 REFERENCE = 256  # px; at coarser sizes style weighs more, as large shapes are set there and details come back later
-FINEST_STEPS = 20  # at each doubling beyond the last level
+FINEST_STEPS = 30  # at each doubling beyond the last level
 HISTORY = 10  # differences that L-BFGS remembers
 WORSE = 1.2  # times the total loss before: such a step is taken back
-STILL = (10, 0.005)  # a size is done early if in so many steps the total loss falls by no more than this share
+STILL = (10, 0.005)  # a size is done early if so many steps bring less than this share under the best before them
 
 
 @dataclass
@@ -58,6 +58,12 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4,
     """
     check_photo(photo, size)
     plan = levels(size) if plan is None else plan
+    if start is not None:
+        check_photo(start, size)
+        if start.shape != photo.shape:
+            raise InputError(f"start has the shape {tuple(start.shape)}, the photo {tuple(photo.shape)}: resize it")
+    if isinstance(style, Regions):
+        style.check(resize(photo, plan[-1][0]))
     total, done, picture = sum(steps for _, steps in plan), 0, None
     for side, steps in plan:
         content_photo = resize(photo, side)
@@ -117,9 +123,9 @@ def descent(loss, weights, start):
 
 
 def still(objectives):
-    """True if the last steps hardly lowered the total loss."""
+    """True if the last steps hardly bettered the total loss."""
     steps, share = STILL
-    return len(objectives) > steps and objectives[-1] >= (1 - share) * objectives[-1 - steps]
+    return len(objectives) > steps and min(objectives[-steps:]) >= (1 - share) * min(objectives[:-steps])
 
 
 class TotalLoss(torch.nn.Module):

@@ -78,7 +78,7 @@ def match_palette(images, mean, covariance):
     middle, _ = roots(root @ covariance.cpu().double() @ root, FLOOR**2)  # a product of two floored covariances
     transport = (inverse @ middle @ inverse).to(images)
     moved = torch.einsum("cd,ndhw->nchw", transport, images - now_mean.view(1, 3, 1, 1))
-    return (moved + mean.view(1, 3, 1, 1)).clamp(0, 1)
+    return (moved + mean.to(images).view(1, 3, 1, 1)).clamp(0, 1)
 
 
 def wasserstein2(mean, covariance, other_mean, other_covariance):

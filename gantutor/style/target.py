@@ -2,9 +2,11 @@
 
 Each answers two questions at a size, the short side in px: `losses(size)`, a loss for every layer that counts (`PIXELS`
 is the picture itself), and `recoloured(photo, size)`, a photo in the style's colours, with which painting starts.
+All of them have `to(device)`.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -40,11 +42,12 @@ def nearest(sizes, size):
 class Style:
     """`levels[size][layer]` is the (mean (C,), covariance (C, C)) of a layer for pictures of that short side.
 
-    `loss` compares with them: a class of `losses` that has `from_moments`.
+    `loss` compares with them: MomentLoss, Wasserstein2Loss or GramLoss of `losses`, or a function (mean, covariance)
+    that gives a loss, such as partial(GramLoss.from_moments, scale="gatys").
     """
 
     levels: dict
-    loss: type = MomentLoss
+    loss: Callable = MomentLoss
 
     @classmethod
     @torch.no_grad()
@@ -71,6 +74,8 @@ class Style:
         fair = len(styles) == len(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
         if not fair:
             raise InputError(f"{len(styles)} styles cannot be mixed by {weights}: give each one weight, 0 or more")
+        if any(style.loss is not styles[0].loss for style in styles):
+            raise InputError("styles that are compared by different losses cannot be mixed: give all the same loss")
         shares = [weight / sum(weights) for weight in weights]
 
         def between(size, layer, kind):
@@ -86,7 +91,8 @@ class Style:
 
     def losses(self, size):
         """A loss for every layer."""
-        return {layer: self.loss.from_moments(*moments) for layer, moments in self.at(size).items()}
+        loss = getattr(self.loss, "from_moments", self.loss)
+        return {layer: loss(*moments) for layer, moments in self.at(size).items()}
 
     def recoloured(self, photo, size):
         """The photo (N, 3, H, W) in the style's colours."""
@@ -129,6 +135,12 @@ class Exemplar:
         """The photo in the picture's colours."""
         return in_colours_of(photo, self.levels[nearest(self.levels, size)][PIXELS])
 
+    def to(self, device):
+        """The same style on a device."""
+        return Exemplar(
+            {size: {k: maps.to(device) for k, maps in level.items()} for size, level in self.levels.items()}
+        )
+
 
 @dataclass
 class Patches:
@@ -147,6 +159,10 @@ class Patches:
         """The photo in the picture's colours."""
         return in_colours_of(photo, self.picture)
 
+    def to(self, device):
+        """The same style on a device."""
+        return Patches(self.picture.to(device))
+
 
 def in_colours_of(photo, picture):
     """The photo with the mean and covariance of the picture's colours."""
@@ -158,19 +174,30 @@ class Regions:
     """A style for each region: a list of (style, mask), the mask (1, 1, H, W) of the photo's shape, 1 inside.
 
     A region's statistics are those of the positions inside it (Gatys 2017, "Controlling perceptual factors", section
-    4, with hard masks), and count by its area. Where no mask reaches, the photo stays in its own colours, and only
-    content is asked for.
+    4, with hard masks), and count by its area. Where masks overlap both styles pull, and the later one gives the
+    colours to start with. Where no mask reaches, the photo stays in its own colours, and only content is asked for.
     """
 
     def __init__(self, parts):
         if not parts:
             raise InputError("there is no region to paint in: give at least one pair of style and mask")
-        for number, (_, mask) in enumerate(parts, start=1):
-            if mask.ndim != 4 or mask.shape[:2] != (1, 1) or not mask.isfinite().all():
-                raise InputError(f"mask {number} is no finite tensor (1, 1, H, W) but {tuple(mask.shape)}: convert it")
-            if not inside(mask, mask.shape[2:]).any():
-                raise InputError(f"mask {number} is empty: it must be 1, or white, where its style belongs")
+        for number, (style, mask) in enumerate(parts, start=1):
+            if mask.ndim != 4 or mask.shape[:2] != (1, 1) or not ((mask >= 0) & (mask <= 1)).all():
+                raise InputError(f"mask {number} is no tensor (1, 1, H, W) of values from 0 to 1: convert it")
+            if isinstance(style, Patches):
+                raise InputError("a region has no patches, as it has no neighbours: use Style or Exemplar in regions")
         self.parts = parts
+
+    def check(self, photo):
+        """InputError if a mask does not fit the photo, or covers none of its pixels."""
+        for number, (_, mask) in enumerate(self.parts, start=1):
+            (height, width), (tall, wide) = mask.shape[2:], photo.shape[2:]
+            if abs(height * wide - width * tall) > 0.02 * height * wide + (wide + tall) / 2:  # sides are rounded
+                raise InputError(
+                    f"the mask is {width} x {height} px, the photo {wide} x {tall}: give it the photo's proportions"
+                )
+            if not inside(mask, photo.shape[2:]).any():
+                raise InputError(f"mask {number} covers no pixel at {wide} x {tall} px: draw a larger region")
 
     def losses(self, size):
         """For every layer a loss that looks at each region on its own."""
@@ -184,10 +211,14 @@ class Regions:
         """The photo (1, 3, H, W) with each region in its style's colours."""
         result = photo.clone()
         for style, mask in self.parts:
-            chosen = inside(fitting(mask, photo), photo.shape[2:])
+            chosen = inside(mask, photo.shape[2:]).to(photo.device)
             if chosen.any():
                 result[0][:, chosen] = style.recoloured(photo[0][:, chosen][None, :, :, None], size)[0, :, :, 0]
         return result
+
+    def to(self, device):
+        """The same styles and masks on a device."""
+        return Regions([(style.to(device), mask.to(device)) for style, mask in self.parts])
 
 
 class RegionalLoss(nn.Module):
@@ -195,33 +226,29 @@ class RegionalLoss(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.losses, self.masks = nn.ModuleList(), []
+        self.losses, self.masks, self.positions = nn.ModuleList(), [], {}
 
     def add(self, loss, mask):
         """A region's loss and its mask (1, 1, H, W)."""
         self.losses.append(loss)
         self.masks.append(mask)
 
+    def chosen(self, number, features):
+        """The numbers of a region's positions in a feature map; found once for each size."""
+        key = number, features.shape[2:]
+        if key not in self.positions:
+            self.positions[key] = inside(self.masks[number], features.shape[2:]).flatten().nonzero()[:, 0]
+        return self.positions[key].to(features.device)
+
     def forward(self, features):
-        total = features.new_zeros(())
-        for loss, mask in zip(self.losses, self.masks, strict=True):
-            chosen = inside(mask, features.shape[2:]).to(features.device)
-            if chosen.any():  # a small region has no position of its own in a coarse layer
-                share = chosen.float().mean()
-                total = total + share * loss(features.flatten(2)[:, :, chosen.flatten()][..., None])
+        total, rows = features.new_zeros(()), features.flatten(2)
+        for number, loss in enumerate(self.losses):
+            chosen = self.chosen(number, features)
+            if len(chosen):  # a small region has no position of its own in a coarse layer
+                total = total + len(chosen) / rows.shape[2] * loss(rows[:, :, chosen][..., None])
         return total
 
 
 def inside(mask, shape):
     """Where a mask (1, 1, h, w) covers most of a position, for maps of this shape: booleans (H, W)."""
     return interpolate(mask.float(), shape)[0, 0] > 0.5
-
-
-def fitting(mask, photo):
-    """The mask, if it has the photo's proportions."""
-    (height, width), (tall, wide) = mask.shape[2:], photo.shape[2:]
-    if abs(height * wide - width * tall) > 0.02 * height * wide + max(wide, tall):
-        raise InputError(
-            f"the mask is {width} x {height} px, the photo {wide} x {tall}: give it the photo's proportions"
-        )
-    return mask

@@ -217,6 +217,7 @@ def test_live_panel_starts_in_a_thread_and_shows_each_picture():
     assert panel.thread is not threading.current_thread()
     gate.release(2)
     panel.wait()
+    assert panel.thread.name != threading.main_thread().name
     assert shown == ["picture 1", "picture 2", "picture 3"]
 
 
@@ -224,11 +225,61 @@ def test_stop_ends_after_the_picture_at_hand_and_closes_the_generator():
     seen, gate = [], threading.Semaphore(2)
     panel = Live(counting(seen, gate), strength=slider(0))
     panel.start_button.click()
-    threading.Timer(0.05, gate.release).start()  # the second picture comes while stop waits
-    panel.stop_button.click()
-    assert not panel.thread.is_alive()
+    panel.stop_button.click()  # at once: the kernel does not wait
+    gate.release(2)
+    panel.wait()
     assert panel.note.value in ("picture 1", "picture 2")
     assert seen[-1] == ("end", 0)
+
+
+def test_a_new_run_ends_the_one_before_and_begins_after_it():
+    """Of this panel, and of any other."""
+    seen, gate = [], threading.Semaphore(2)
+    panel = Live(counting(seen, gate, last=3), strength=slider(0))
+    other = Live(counting(seen), strength=slider(0.5))
+    del seen[:]
+    panel.start_button.click()
+    panel.controls["strength"].value = 0.2
+    other.start_button.click()
+    gate.release(10)
+    other.wait()
+    panel.wait()
+    begun = [what for what, _ in seen]
+    assert begun == ["begin", "end"] * (len(seen) // 2)  # never two at once
+    assert seen[-1] == ("end", 0.5)
+    assert other.note.value == "picture 3"
+
+
+def test_a_closed_panel_computes_no_more():
+    seen, gate = [], threading.Semaphore(2)
+    panel = Live(counting(seen, gate), strength=slider(0))
+    panel.start_button.click()
+    panel.close()
+    gate.release(2)
+    panel.wait()
+    assert seen[-1] == ("end", 0)
+
+
+def test_live_panel_without_a_first_picture_runs_in_a_thread_later():
+    where = []
+
+    def draw(files):
+        where.append(threading.current_thread())
+        if not files:
+            raise InputError("upload a photo")
+        yield torch.zeros(1, 3, 4, 4)
+
+    panel = Live(draw, files=widgets.FileUpload())
+    assert panel.note.value == "upload a photo"
+    panel.controls["files"].set_state(upload("a.png", b"something"))
+    panel.wait()
+    assert where[0] is threading.main_thread() is not where[1]
+    assert panel.image.value
+
+
+def test_a_live_panels_draw_is_a_generator():
+    with pytest.raises(TypeError, match="draw returned a Tensor: a Live panel's draw is a generator"):
+        Live(lambda: torch.zeros(1, 3, 2, 2))
 
 
 def test_control_that_changes_starts_live_panel_anew():

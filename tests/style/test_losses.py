@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from gantutor.errors import InputError
 from gantutor.style.losses import (
     GRAM_SCALES,
     ContentLoss,
@@ -104,7 +105,8 @@ def test_from_moments_is_the_same_loss(name, features):
     """A style file keeps a mean (C,) and a covariance (C, C) alone."""
     mean, covariance = mean_and_covariance(features)
     loss, x = LOSSES[name](features), noise(1, 4, 5, 5, seed=1)
-    torch.testing.assert_close(type(loss).from_moments(mean[0], covariance[0])(x), loss(x))
+    make = getattr(type(loss), "from_moments", type(loss))
+    torch.testing.assert_close(make(mean[0], covariance[0])(x), loss(x))
 
 
 def test_gram_scales_by_their_papers():
@@ -122,6 +124,10 @@ def test_gram_scales_by_their_papers():
     assert expected.keys() == GRAM_SCALES.keys()
     for name, value in expected.items():
         torch.testing.assert_close(GramLoss(gram_matrix(x), name)(y), value)
+        moments = (moment[0] for moment in mean_and_covariance(x))
+        torch.testing.assert_close(GramLoss.from_moments(*moments, scale=name)(y), value)
+    with pytest.raises(InputError, match="no scale is called 'gatis': choose one of gatys, johnson"):
+        GramLoss(gram_matrix(x), "gatis")
 
 
 def test_wasserstein2_loss_is_the_distance_over_the_targets_second_moment():

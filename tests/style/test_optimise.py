@@ -333,3 +333,39 @@ def test_the_network_alone_computes_in_bfloat16_where_that_is_quick(small, photo
     state = last(optimise(Watched(), photo, Style.of(small, [painted]), plan=[(48, 3)]))
     assert set(seen) == {torch.bfloat16 if quick else torch.float32}
     assert state.image.dtype == torch.float32
+
+
+def test_log_keeps_a_far_layer_from_drowning_the_others(small, photo, painted):
+    losses = Style.of(small, [painted]).losses(48)
+    features = small(resize(photo, 48), small.style_layers) | {PIXELS: resize(photo, 48)}
+    parts = torch.stack([loss(features[layer]) for layer, loss in losses.items()])
+    found = TotalLoss(small, resize(photo, 48), losses)(resize(photo, 48))[1]
+    torch.testing.assert_close(found, torch.log1p(parts).mean(), rtol=0.02, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "done"),
+    [
+        ([5.0] * 10, False),
+        ([5.0] * 11, True),
+        ([5 * 0.99**n for n in range(40)], False),
+        ([5.0, *[7.0 - 0.2 * n for n in range(10)]], True),  # it rose, and is not back
+        ([5.0, *[7.0 - 0.5 * n for n in range(10)]], False),
+        ([9.0, 5.0, *[4.99 + 0.01 * (n % 2) for n in range(10)]], True),
+    ],
+)
+def test_when_the_total_loss_no_longer_falls(objectives, done):
+    assert module.still(objectives) == done
+
+
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    [
+        (torch.full((1, 3, 64, 48), torch.nan), "NaN or infinite"),
+        (torch.rand(1, 3, 64, 50), r"start has the shape \(1, 3, 64, 50\), the photo \(1, 3, 64, 48\)"),
+        (torch.rand(2, 3, 64, 48), "a photo has the shape"),
+    ],
+)
+def test_starts_that_cannot_be(small, photo, painted, start, sentence):
+    with pytest.raises(InputError, match=sentence):
+        next(optimise(small, photo, Style.of(small, [painted]), 48, start=start))

@@ -1,5 +1,7 @@
 """A style's statistics: of one picture, of several, between styles, and by size."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -131,6 +133,18 @@ def test_style_compares_with_the_loss_it_was_given(network, loss):
     assert style.losses(32)["relu2_1"](strange) > 1e-3
 
 
+def test_style_takes_any_function_of_the_moments(network):
+    photo = picture(40, 40, 0)
+    losses = Style.of(network, [photo], (32,), partial(GramLoss.from_moments, scale="gatys")).losses(32)
+    assert losses[PIXELS].scale == 0.25
+
+
+def test_styles_of_different_losses_cannot_be_mixed(network):
+    one, other = (Style.of(network, [picture(40, 40, 0)], (32,), loss) for loss in (GramLoss, MomentLoss))
+    with pytest.raises(InputError, match="different losses cannot be mixed"):
+        Style.mixed([one, other], (1, 1))
+
+
 def test_exemplar_keeps_the_features_of_each_size(network):
     photo = picture(60, 80, 0)
     exemplar = Exemplar.of(network, photo, sizes=(32, 64))
@@ -141,6 +155,9 @@ def test_exemplar_keeps_the_features_of_each_size(network):
     assert losses[PIXELS](small).item() == pytest.approx(0, abs=1e-9)
     assert losses["relu3_1"](network(small, ["relu3_1"])["relu3_1"]).item() == pytest.approx(0, abs=1e-9)
     assert losses[PIXELS](1 - small) > 1e-3
+    fine = exemplar.losses(64)
+    assert fine[PIXELS](resize(photo, 64)).item() == pytest.approx(0, abs=1e-9)
+    assert fine[PIXELS](small) > 1e-6
 
 
 def test_patches_need_no_network():
@@ -212,10 +229,10 @@ def test_a_region_too_small_for_a_layer_is_left_out_there(network):
 @pytest.mark.parametrize(
     ("mask", "sentence"),
     [
-        (torch.zeros(1, 1, 8, 8), "mask 1 is empty"),
-        (torch.full((1, 1, 8, 8), torch.nan), "mask 1 is no finite tensor"),
-        (torch.ones(1, 3, 8, 8), r"mask 1 is no finite tensor \(1, 1, H, W\) but \(1, 3, 8, 8\)"),
-        (torch.ones(8, 8), "mask 1 is no finite tensor"),
+        (torch.full((1, 1, 8, 8), torch.nan), "mask 1 is no tensor"),
+        (torch.full((1, 1, 8, 8), 255), "mask 1 is no tensor .* of values from 0 to 1"),
+        (torch.ones(1, 3, 8, 8), r"mask 1 is no tensor \(1, 1, H, W\)"),
+        (torch.ones(8, 8), "mask 1 is no tensor"),
     ],
 )
 def test_masks_that_cannot_be(network, mask, sentence):
@@ -223,13 +240,64 @@ def test_masks_that_cannot_be(network, mask, sentence):
         Regions([(style(network, 0), mask)])
 
 
-def test_no_regions_and_masks_of_other_proportions(network):
+def test_regions_that_cannot_be(network):
     with pytest.raises(InputError, match="no region"):
         Regions([])
-    regions = Regions([(style(network, 0), torch.ones(1, 1, 40, 80))])
-    with pytest.raises(InputError, match="the mask is 80 x 40 px, the photo 50 x 50"):
-        regions.recoloured(picture(50, 50, 0), 50)
-    regions.recoloured(picture(21, 41, 0), 21)  # rounding is no other shape
+    with pytest.raises(InputError, match="a region has no patches"):
+        Regions([(Patches(picture(40, 40, 0)), torch.ones(1, 1, 40, 40))])
+
+
+@pytest.mark.parametrize(
+    ("mask", "photo", "fits"),
+    [
+        ((40, 80), (50, 50), False),
+        ((100, 150), (20, 30), True),
+        ((3, 4), (21, 28), True),
+        ((61, 41), (21, 14), True),  # rounding is no other shape
+        ((1, 1), (20, 64), False),
+        ((100, 104), (100, 100), False),
+    ],
+)
+def test_masks_of_other_proportions(network, mask, photo, fits):
+    regions = Regions([(style(network, 0), torch.ones(1, 1, *mask))])
+    if fits:
+        regions.check(torch.rand(1, 3, *photo))
+    else:
+        with pytest.raises(InputError, match="give it the photo's proportions"):
+            regions.check(torch.rand(1, 3, *photo))
+
+
+def test_a_region_without_a_pixel_is_refused(network):
+    mask = torch.zeros(1, 1, 400, 400)
+    mask[..., :3, :3] = 1
+    regions = Regions([(style(network, 0), mask)])
+    regions.check(picture(400, 400, 0))
+    with pytest.raises(InputError, match="mask 1 covers no pixel at 40 x 40 px: draw a larger region"):
+        regions.check(picture(40, 40, 0))
+
+
+def test_where_masks_overlap_the_later_gives_the_colours(network):
+    photo, mask = picture(48, 48, 1), torch.ones(1, 1, 48, 48)
+    one, two = style(network, 0), style(network, 3)
+    both = Regions([(one, mask), (two, mask)]).recoloured(photo, 48)
+    torch.testing.assert_close(both, Regions([(two, mask)]).recoloured(photo, 48), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n, p: Style.of(n, [p]),
+        Exemplar.of,
+        lambda _, p: Patches(p),
+        lambda n, p: Regions([(Style.of(n, [p]), torch.ones(1, 1, 8, 8))]),
+    ],
+)
+def test_all_that_can_be_painted_in_moves_to_a_device(network, make):
+    known = make(network, picture(40, 40, 0))
+    moved, photo = known.to("cpu"), picture(40, 40, 1)
+    assert type(moved) is type(known)
+    torch.testing.assert_close(moved.recoloured(photo, 40), known.recoloured(photo, 40))
+    torch.testing.assert_close(moved.losses(40)[PIXELS](photo), known.losses(40)[PIXELS](photo))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
