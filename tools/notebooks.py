@@ -82,6 +82,7 @@ class Kernel:
     def __enter__(self):
         self.home = tempfile.TemporaryDirectory()
         env = {**os.environ, "GANTUTOR_PROFILE": "quick", "GANTUTOR_DEVICE": "cpu", "IPYTHONDIR": self.home.name}
+        env.setdefault("OMP_WAIT_POLICY", "passive")  # few, busy cores are quicker so
         # no folders to search: "python3" is then this interpreter, whatever else is installed under that name
         self.manager = KernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
         self.manager.start_kernel(cwd=str(self.folder), env=env, extra_arguments=["--log-level=ERROR"])
