@@ -1,12 +1,13 @@
 """What notebook 03 shows: pictures that were opened and resized, kernels, and what the layers of a network keep."""
 
+import io
 import struct
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.patches import Rectangle
-from PIL import ImageCms
+from PIL import Image, ImageCms, ImageDraw
 
 from .. import images
 from ..errors import InputError
@@ -48,6 +49,41 @@ def wide_gamut_profile():
     return data
 
 
+def mixed_files(folder, picture):
+    """Write a Pillow picture (RGB) into a folder in eight ways that collections have, two of them broken.
+
+    Returns what the six sound ones should look like when opened: {name: picture (1, 3, H, W)}.
+    """
+    turn = Image.Exif()
+    turn[0x0112] = 6  # the tag "orientation": to be turned by a quarter
+    picture.transpose(Image.Transpose.ROTATE_90).save(folder / "phone.jpg", exif=turn, quality=95)
+    wide = wide_gamut_profile()
+    in_wide = ImageCms.profileToProfile(picture, ImageCms.createProfile("sRGB"), io.BytesIO(wide))
+    in_wide.save(folder / "camera.png", icc_profile=wide)
+    oval = Image.new("L", picture.size)
+    ImageDraw.Draw(oval).ellipse((10, 10, picture.width - 10, picture.height - 10), fill=255)
+    nothing = Image.new("RGBA", picture.size)  # black, and transparent
+    Image.composite(picture.convert("RGBA"), nothing, oval).save(folder / "cut_out.png")
+    grey = picture.convert("L")
+    Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(folder / "scan.png")  # 0 to 65535
+    picture.convert("CMYK").save(folder / "print.jpg", quality=95)
+    picture.save(folder / "film.gif", save_all=True, append_images=[picture.rotate(180)])
+    whole = (folder / "phone.jpg").read_bytes()
+    (folder / "cut_short.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.jpg").write_text("This is no picture.")
+    over_white = Image.composite(picture, Image.new("RGB", picture.size, "white"), oval)
+    wanted = {"phone.jpg": picture, "camera.png": picture, "cut_out.png": over_white, "scan.png": grey.convert("RGB")}
+    wanted |= {"print.jpg": picture, "film.gif": picture}
+    return {name: images.from_pil(right) for name, right in wanted.items()}
+
+
+def looks_like(picture, wanted):
+    """Is a picture (1, 3, H, W) the one that was wanted, up to 2 % a value? False for the words of a failure."""
+    if isinstance(picture, str) or picture.shape != wanted.shape:
+        return False
+    return bool((picture - wanted).abs().mean() < 0.02)
+
+
 def zone_plate(side):
     """Rings (1, 3, side, side) whose waves grow shorter outwards, down to 2 px at the middle of each border."""
     line = torch.arange(side) - (side - 1) / 2
@@ -65,6 +101,25 @@ def shrink(pictures, size, method):
 def false_detail(pictures, size, method):
     """Root mean square difference from the antialiased bicubic picture of the same size."""
     return (shrink(pictures, size, method) - shrink(pictures, size, "bicubic, antialiased")).square().mean().sqrt()
+
+
+def sampled(periods, side, s, shown=40):
+    """A cosine of so many periods in `side` px, every s-th of its pixels, and the slowest wave through those points.
+
+    The first `shown` px are drawn.
+    """
+    f = periods / side
+    alias = abs(f * s - round(f * s)) / s  # periods a pixel again
+    line, points = np.linspace(0, shown, 20 * shown + 1), np.arange(0, shown + 1, s)
+    figure = Drawing(figsize=(8, 1.9), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(line, np.cos(2 * np.pi * f * line), color="0.7", label=f"the wave: {periods} periods in {side} px")
+    seen = f"what they look like: {alias * side:.0f} periods"
+    axes.plot(line, np.cos(2 * np.pi * alias * line), "--", color=ORANGE, label=seen)
+    axes.plot(points, np.cos(2 * np.pi * f * points), "o", color=BLUE, label=f"every {s}th pixel")
+    axes.set(xlabel="px", yticks=[])
+    figure.legend(loc="outside right center", fontsize=8)
+    return figure
 
 
 def resizing(pictures, picture, size, method):
@@ -142,7 +197,7 @@ def convolving(picture, kernel, stride, relu):
         right.imshow(result[0, 0].numpy(), cmap="gray", vmin=0, vmax=reach)
     right.set_axis_off()
     height, width = result.shape[2:]
-    for axes, title in zip((left, middle, right), ("in grey", kernel, f"{width} × {height}"), strict=True):
+    for axes, title in zip((left, middle, right), ("in grey", kernel, f"result, {width} × {height}"), strict=True):
         axes.set_title(title, y=1, fontsize=11)
     sentence = f"{width} × {height} values from {picture.shape[3]} × {picture.shape[2]}, {negative:.0%} below 0"
     return figure, sentence + (", which ReLU set to 0." if relu and negative else ".")
@@ -299,13 +354,21 @@ def patches(rows):
     return figure
 
 
-def depth(panels):
-    """Curves over the layers, side by side: {title: {label: {layer: value}}}."""
-    figure = Drawing(figsize=(4.6 * len(panels), 2.7), layout="constrained")
+def depth(panels, marks=None):
+    """Curves over the layers, side by side: {title: {label: {layer: value}}}.
+
+    marks {title: {label: value}} draws dotted lines across, to compare with.
+    """
+    figure = Drawing(figsize=(9.6, 2.7), layout="constrained")
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for (label, values), (color, style) in zip(lines.items(), LINES, strict=False):
             axes.plot(list(values), list(values.values()), style, color=color, label=label)
-        axes.set(title=title, ylim=(0, None))
-        if len(lines) > 1:
-            axes.legend(fontsize=8)
+        across = (marks or {}).get(title, {})
+        for label, value in across.items():
+            axes.axhline(value, linestyle=":", color="0.4", label=label)
+        axes.set_title(title, fontsize=10)
+        axes.set_ylim(0, None)
+        axes.tick_params(labelsize=8)
+        if len(lines) + len(across) > 1:
+            axes.legend(fontsize=8, loc="lower left")
     return figure

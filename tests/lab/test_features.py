@@ -34,6 +34,31 @@ def test_a_wide_profile_is_read_by_load_image_and_changes_the_numbers(tmp_path):
     assert (from_pil(stored) - from_pil(picture)).abs().mean() > 0.03
 
 
+def test_mixed_files_are_what_they_say_and_load_image_opens_the_sound_ones(tmp_path):
+    ramp = np.linspace(0, 255, 60).astype(np.uint8)
+    picture = Image.fromarray(np.stack([np.tile(ramp, (40, 1)), np.full((40, 60), 90, np.uint8)] * 2, 2)[..., :3])
+    wanted = lab.mixed_files(tmp_path, picture)
+    assert {path.name for path in tmp_path.iterdir()} == {*wanted, "cut_short.jpg", "text.jpg"} and len(wanted) == 6
+    assert all(lab.looks_like(load_image(tmp_path / name), right) for name, right in wanted.items())
+    with Image.open(tmp_path / "phone.jpg") as lying:
+        assert not lab.looks_like(from_pil(lying.convert("RGB")), wanted["phone.jpg"])
+    assert not lab.looks_like("stops", wanted["phone.jpg"])
+    for name in ("cut_short.jpg", "text.jpg"):
+        with pytest.raises(InputError, match=name):
+            load_image(tmp_path / name)
+
+
+def test_sampled_draws_a_slow_wave_through_the_samples_of_a_fast_one():
+    (axes,) = lab.sampled(48, 256, 4).axes
+    wave, alias, points = axes.get_lines()
+    for curve in (wave, alias):
+        assert np.interp(points.get_xdata(), curve.get_xdata(), curve.get_ydata()) == pytest.approx(
+            points.get_ydata(), abs=1e-6
+        )
+    assert list(points.get_xdata()[:3]) == [0, 4, 8]
+    assert alias.get_label() == "what they look like: 16 periods"
+
+
 def test_zone_plate_has_the_waves_that_it_promises():
     plate = lab.zone_plate(128)
     assert plate.shape == (1, 3, 128, 128) and plate.min() >= 0 and plate.max() <= 1
@@ -111,6 +136,8 @@ def test_bars_overlaps_and_curves_show_their_values():
     figure = lab.depth({"one": {"": {"r1": 1.0, "r2": 2.0}}, "two": {"a": {"r1": 3.0}, "b": {"r1": 4.0}}})
     assert [list(line.get_ydata()) for axes in figure.axes for line in axes.get_lines()] == [[1, 2], [3], [4]]
     assert [axes.get_legend() is not None for axes in figure.axes] == [False, True]
+    (axes,) = lab.depth({"one": {"": {"r1": 1.0}}}, {"one": {"limit": 0.5}}).axes
+    assert list(axes.get_lines()[1].get_ydata()) == [0.5, 0.5] and axes.get_legend() is not None
 
 
 def test_effective_field_lies_inside_the_receptive_field_and_in_its_middle(network):

@@ -37,7 +37,7 @@ def need_numbers(result, count, what):
     return int(result)
 
 
-@exercise(hint="first images.resize(picture, size), which sets the short side, then images.centre_crop(…, size).")
+@exercise(hint="images.resize keeps the shape and sets the short side. What is too much then, and who takes it off?")
 def square(answer):
     """square(picture, size): the largest central square of a picture (1, 3, H, W), at size px."""
     for height, width, size in ((120, 200, 40), (300, 90, 45), (30, 40, 60)):
@@ -70,7 +70,7 @@ def square(answer):
             )
         if scale > 1.5 and inner[0, 2].std() > 0.1:
             raise Wrong("stripes of one px, too fine for it, have become coarse false ones: resize with antialiasing.")
-    return "Nothing is distorted. What was cut off at the ends is the price."
+    return "Nothing is distorted. What was cut off at the margins is the price."
 
 
 @exercise(hint="solve z = (x − mean)/deviation for x, with mean and deviation as (1, 3, 1, 1).")
@@ -168,7 +168,10 @@ def convolve(answer):
     return "A convolution is one matrix product: that is why GPUs are good at it."
 
 
-@exercise(hint="(size + 2 padding − kernel) // stride + 1; the transposed one goes the other way.")
+@exercise(
+    hint="how far can the kernel's first pixel go, if the last one must stay inside? Count its stops. "
+    "Transposed: where does the last stamp begin, and where does it end?"
+)
 def output_size(answer):
     """output_size(size, kernel, stride, padding, transposed): one side of what comes out."""
     what = "it is a number of pixels"
@@ -206,9 +209,7 @@ def output_size(answer):
     return "Kernel 4, stride 2, padding 1 halves a side, or doubles it: the favourite of DCGAN."
 
 
-@exercise(
-    hint="counts = torch.zeros((size - 1) * stride + kernel); each input i adds 1 to kernel places from i · stride."
-)
+@exercise(hint="where does stamp number i begin, and where does it end? The last one tells how long the output is.")
 def overlaps(answer):
     """overlaps(size, kernel, stride): how many products fall on each output of a transposed convolution."""
     for size, kernel, stride in ((5, 3, 2), (6, 4, 2), (4, 5, 3), (4, 2, 3)):
@@ -238,7 +239,7 @@ def overlaps(answer):
     return "Where the kernel is a multiple of the stride, the middle is even. Only there."
 
 
-@exercise(hint="side, jump = 1, 1; for each layer: side += (kernel − 1) · jump, and only then jump *= stride.")
+@exercise(hint="carry two numbers from layer to layer: r and j of the formula. Which needs the other's old value?")
 def field(answer):
     """field(layers): the side in px that one output sees; layers = [(kernel, stride), ...] from the picture on."""
     for layers in ([(3, 1)], [(3, 1), (3, 1)], [(3, 1), (2, 2), (3, 1)], [(7, 2), (3, 2), (3, 1), (2, 2), (5, 1)]):
