@@ -1,7 +1,7 @@
 """Every check passes on a right answer and says what is amiss with wrong ones.
 
 ANSWERS has an entry for every exercise: a right answer, and wrong answers each with words of the sentence it must get.
-Those of notebooks 01 to 03 lie beside this file.
+Those of notebooks 01 to 04 lie beside this file.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import torch
 
 from gantutor.lab import checks
 from gantutor.lab.checks import Verdict, Wrong, exercise, need_tensor
-from tests.lab import answers_failures, answers_features, answers_minimax
+from tests.lab import answers_failures, answers_features, answers_minimax, answers_transfer
 
 for module in pkgutil.iter_modules(checks.__path__):
     importlib.import_module(f"{checks.__name__}.{module.name}")
@@ -53,6 +53,7 @@ ANSWERS = {
     **answers_minimax.ANSWERS,
     **answers_failures.ANSWERS,
     **answers_features.ANSWERS,
+    **answers_transfer.ANSWERS,
 }
 
 
