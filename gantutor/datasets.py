@@ -85,6 +85,7 @@ class Folder(Dataset):
 
     Only files' names are read here. A file that is damaged, or has a side of less than `smallest` px (None: `size`,
     for nothing is enlarged then), raises an InputError in folder[n], and is a sentence in the Batch of a `loader`.
+    A DataLoader of one's own needs `collate_fn=collate`.
     """
 
     def __init__(self, folder, size, by_class=False, train=False, seed=0, smallest=None):
@@ -101,7 +102,8 @@ class Folder(Dataset):
                 if path.name == name and path.parent == self.root:
                     raise InputError(f"{path} is in no class: move it into a subfolder named after its class")
             self.classes = sorted(set(names))
-            self.labels = [self.classes.index(name) for name in names]
+            number = {name: number for number, name in enumerate(self.classes)}
+            self.labels = [number[name] for name in names]
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
 
     def __len__(self):
@@ -169,6 +171,8 @@ def loader(folder, batch_size, workers=0):
     Workers are processes that decode ahead, started once. A script that uses them keeps its own work behind
     `if __name__ == "__main__"`.
     """
+    if batch_size < 1:
+        raise InputError(f"batch_size {batch_size} is too small: use at least 1")
     processes = {"multiprocessing_context": "spawn", "persistent_workers": True} if workers else {}
     order = Shuffled(folder) if folder.train else None
     return DataLoader(folder, batch_size, sampler=order, num_workers=workers, collate_fn=collate, **processes)

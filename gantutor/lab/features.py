@@ -2,6 +2,7 @@
 
 import io
 import struct
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -269,7 +270,10 @@ def fields(found, sides):
 
 
 def window(network, layer, row, column, shape):
-    """The part of a picture of shape (H, W) that position (row, column) of a layer sees: top, left, bottom, right."""
+    """The part of a picture of shape (H, W) that position (row, column) of a layer sees: top, left, bottom, right.
+
+    For VGG-shaped networks, whose strides come from pooling.
+    """
     stride, side = network.stride[layer], receptive_field(network, layer)
     edges = []
     for position, length in ((row, shape[0]), (column, shape[1])):
@@ -361,7 +365,7 @@ def depth(panels, marks=None):
     """
     figure = Drawing(figsize=(9.6, 2.7), layout="constrained")
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for (label, values), (color, style) in zip(lines.items(), LINES, strict=False):
+        for (label, values), (color, style) in zip(lines.items(), cycle(LINES), strict=False):
             axes.plot(list(values), list(values.values()), style, color=color, label=label)
         across = (marks or {}).get(title, {})
         for label, value in across.items():

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import torch
 
 from .losses import total_variation
+from .target import check_finite
 
 RATE = 0.1
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """A step of `invert`: the picture (1, 3, H, W) in [0, 1], and how far its features are from those wanted."""
+    """A step of `invert`: the picture (1, 3, H, W) in [0, 1], and how far its features were before the step."""
 
     image: torch.Tensor
     distance: float
@@ -26,6 +27,7 @@ def invert(network, layer, photo, steps=80, smoothness=1.0, seed=0, start=None):
     cosine; y stays in [0, 1]. After Mahendran and Vedaldi 2015 (eq. 3), with the total variation's plain absolute
     differences instead of their power, and Adam instead of momentum.
     """
+    check_finite(photo)
     with torch.no_grad():
         wanted = network(photo, [layer])[layer]
         scale = wanted.square().sum()
@@ -42,4 +44,4 @@ def invert(network, layer, photo, steps=80, smoothness=1.0, seed=0, start=None):
         schedule.step()
         with torch.no_grad():
             image.clamp_(0, 1)
-        yield Inversion(image.detach(), distance.item())
+        yield Inversion(image.detach().clone(), distance.item())

@@ -30,7 +30,7 @@ def describe(network, images, layers):
 def check_finite(picture):
     """One clear sentence for a picture whose statistics would be no numbers."""
     if not picture.isfinite().all():
-        raise InputError("the style picture holds NaN or infinite values: load it again with images.load_image")
+        raise InputError("the picture holds NaN or infinite values: load it again with images.load_image")
 
 
 def nearest(sizes, size):

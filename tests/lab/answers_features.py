@@ -154,6 +154,7 @@ ANSWERS = {
             (grey, "not (1, 3, 40, 40)"),
             (lambda picture, size: right_square(picture.mul_(1.0).add_(0.1), size), "changes the picture"),
             (lambda picture, size: resize(picture, size), "the shape"),
+            (lambda picture, size: right_square(picture, size) * torch.nan, "NaN or infinite"),
         ],
     ),
     "features.unnormalise": (

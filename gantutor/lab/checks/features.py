@@ -1,5 +1,8 @@
 """The checks of notebook 03."""
 
+import math
+from numbers import Real
+
 import torch
 import torch.nn.functional as F
 
@@ -26,13 +29,13 @@ def same(result, wanted, tolerance=1e-4):
     return result.shape == wanted.shape and torch.allclose(result.float(), wanted.float(), atol=tolerance, rtol=1e-4)
 
 
-def need_numbers(result, count, what):
-    """Raise Wrong unless the reader returned so many whole numbers (a number alone if count is 1)."""
-    if isinstance(result, torch.Tensor) and result.numel() == count == 1:
+def need_number(result, what):
+    """The whole number that the reader returned; Wrong if it is none."""
+    if isinstance(result, torch.Tensor) and result.numel() == 1:
         result = result.item()
-    if isinstance(result, bool) or not isinstance(result, int | float):
+    if isinstance(result, bool) or not isinstance(result, Real):
         raise Wrong(f"it returns a {type(result).__name__}, not a whole number: {what}.")
-    if result != int(result):
+    if not math.isfinite(result) or result != int(result):
         raise Wrong(f"it returns {result:.2f}: {what}, a whole number.")
     return int(result)
 
@@ -47,6 +50,8 @@ def square(answer):
         if not torch.equal(given, picture):
             raise Wrong("it changes the picture that it is given.")
         need_tensor(result, (1, 3, size, size))
+        if not result.isfinite().all():
+            raise Wrong("it holds NaN or infinite values.")
         scale, inner = min(height, width) / size, result[..., 2:-2, 2:-2]
         if min(inner[0, 0].std(1).min(), inner[0, 1].std(0).min()) < 1e-6:
             raise Wrong(
@@ -176,7 +181,7 @@ def output_size(answer):
     """output_size(size, kernel, stride, padding, transposed): one side of what comes out."""
     what = "it is a number of pixels"
     for size, kernel, stride, padding in ((9, 4, 2, 0), (32, 3, 1, 1), (7, 4, 2, 1), (10, 5, 3, 2)):
-        ours = need_numbers(answer(size, kernel, stride, padding, False), 1, what)
+        ours = need_number(answer(size, kernel, stride, padding, False), what)
         right = F.conv1d(torch.zeros(1, 1, size), torch.zeros(1, 1, kernel), None, stride, padding).shape[2]
         if ours == right:
             continue
@@ -191,7 +196,7 @@ def output_size(answer):
             raise Wrong(f"{case}. Round down: a kernel that does not fit in whole has no position.")
         raise Wrong(f"{case}.")
     for size, kernel, stride, padding in ((8, 3, 2, 0), (8, 4, 2, 1), (5, 5, 3, 1)):
-        ours = need_numbers(answer(size, kernel, stride, padding, True), 1, what)
+        ours = need_number(answer(size, kernel, stride, padding, True), what)
         x, weight = torch.zeros(1, 1, size), torch.zeros(1, 1, kernel)
         right = F.conv_transpose1d(x, weight, None, stride, padding).shape[2]
         if ours == right:
@@ -244,7 +249,7 @@ def field(answer):
     """field(layers): the side in px that one output sees; layers = [(kernel, stride), ...] from the picture on."""
     for layers in ([(3, 1)], [(3, 1), (3, 1)], [(3, 1), (2, 2), (3, 1)], [(7, 2), (3, 2), (3, 1), (2, 2), (5, 1)]):
         ours, side, jump, early, early_jump = answer(list(layers)), 1, 1, 1, 1
-        ours = need_numbers(ours, 1, "it is a number of pixels")
+        ours = need_number(ours, "it is a number of pixels")
         for kernel, stride in layers:
             side, jump, early_jump = side + (kernel - 1) * jump, jump * stride, early_jump * stride
             early += (kernel - 1) * early_jump
@@ -281,7 +286,7 @@ def edge_channel(answer):
         raise Wrong("it returns a value for every channel. The number of the best one is wanted: argmax.")
     if isinstance(result, tuple | list):
         raise Wrong("it returns several things. One number is wanted.")
-    number = need_numbers(result, 1, "it is the number of a channel")
+    number = need_number(result, "it is the number of a channel")
     words = {
         0: "it is loud for both. Take the difference of the two means first.",
         2: "that one prefers horizontal edges, or the sign of the difference is lost: no abs.",
