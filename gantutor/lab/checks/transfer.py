@@ -46,7 +46,7 @@ def number(result):
     return result
 
 
-@exercise(hint="((features[layer] - target[layer].detach()) ** 2).sum(), added up over the layers of target.")
+@exercise(hint="which of the two has to stand still, and what runs over what: layers, channels, positions?")
 def content_loss(answer):
     """content_loss(features, target): Σ over layers of Σ_i ‖F_i(y) − F_i(c)‖²; both are {layer: (1, C, H, W)}."""
     shapes = {"relu3_2": (1, 3, 4, 5), "relu4_3": (1, 4, 2, 3)}
@@ -74,7 +74,7 @@ def content_loss(answer):
     return "The target is a constant. A graph behind it would cost memory, and backward a second time would fail."
 
 
-@exercise(hint="x = features.flatten(2) is (N, C, H W); the inner products are x @ x.mT; divide by C · H · W.")
+@exercise(hint="which axes must become one long vector, and which stay? Try (2, 3, 4, 5) on paper.")
 def gram(answer):
     """gram(features): 𝒢 (N, C, C) of features (N, C, H, W), over C H W."""
     features = maps(2, 3, 4, 5)
@@ -121,7 +121,7 @@ def gram(answer):
     return "C × C numbers, whatever the size of the picture."
 
 
-@exercise(hint="gram(batch)[:1] must be gram(batch[:1]), and as many matrices as pictures must come back.")
+@exercise(hint="call gram twice, with more and with less company for one picture: what must not change?")
 def mixes(answer):
     """mixes(gram): whether a picture's matrix depends on the rest of its batch."""
 
@@ -158,7 +158,7 @@ def mixes(answer):
     return "Such a test takes one line, and finds the fault that a batch of one can never show."
 
 
-@exercise(hint="rows of each picture: x.reshape(a, b, c * d). The divisor loses a; the mean is over a · b · b.")
+@exercise(hint="which axis must survive the view? And what happens to the divisor when a grows?")
 def repaired(answer):
     """repaired(features, target): the tutorial's style loss for batches (N, C, H, W), each picture with its own."""
     features, target = maps(3, 4, 5, 6, seed=3).requires_grad_(), maps(3, 4, 5, 6, seed=4).requires_grad_()
@@ -194,7 +194,7 @@ def tutorial(x):
     return rows @ rows.T / (a * b * c * d)
 
 
-@exercise(hint="beta · scale is what counts. Write both scales for |Δ𝒢|² of the matrix over C H W; then divide.")
+@exercise(hint="the table of section 4 has one unit for all. What is beta times it, before and after?")
 def converted(answer):
     """converted(beta, source, goal, channels): the beta that gives the same total under another normalisation."""
     for channels in (64, 48):
@@ -220,7 +220,7 @@ def converted(answer):
     return "So a beta says nothing until one knows by what its style loss is divided. And each layer has its own C."
 
 
-@exercise(hint="optimiser.zero_grad(), loss(picture).backward(), optimiser.step(); then, without gradients, clamp_.")
+@exercise(hint="what is the slope of clamp at 1.2? So on which side of the step does it belong?")
 def clamped_step(answer):
     """clamped_step(picture, loss, optimiser): one step, after which the picture is in [0, 1]; returns the loss."""
     start = torch.tensor([-0.4, 0.1, 0.9, 1.2]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
@@ -261,7 +261,7 @@ def clamped_step(answer):
     return "A step, then the border. A pixel on the border still has its gradient, and can come back."
 
 
-@exercise(hint="luminance = 0.299 R + 0.587 G + 0.114 B. Add the difference of the two luminances to every colour.")
+@exercise(hint="by how much does each pixel's light have to change? Grey light is the same amount of all three.")
 def luminance_only(answer):
     """luminance_only(photo, painting): the painting's luminance with the photo's hues, clamped."""
     photo, painting = 0.3 + 0.4 * pictures(2, 3, 4, 5, seed=5), 0.3 + 0.4 * pictures(2, 3, 4, 5, seed=6)
@@ -299,7 +299,7 @@ def luminance_only(answer):
     return "Hatching in the photo's colours. Where a colour is clamped, its luminance is no longer the painting's."
 
 
-@exercise(hint="features[..., inside] keeps the positions inside: x = features.flatten(2)[..., mask.flatten()].")
+@exercise(hint="a Gram matrix does not care where its positions come from, only how many: which of them go in?")
 def masked_gram(answer):
     """masked_gram(features, mask): 𝒢 (N, C, C) of the positions where mask (H, W) is True."""
     features = maps(2, 3, 4, 5, seed=7)
