@@ -30,10 +30,10 @@ def stretched(images, factor, dims):
     return mean + factor * (images - mean)
 
 
-def moved(images, down, right):
+def moved(images, up, left):
     """Shifted by up to SHIFT of a side in each direction; what comes in is mid-grey."""
     height, width = images.shape[2:]
-    rows, columns = (around(length, share) for length, share in ((height, down), (width, right)))
+    rows, columns = (around(length, share) for length, share in ((height, up), (width, left)))
     padded = F.pad(images - 0.5, (1, 1, 1, 1))  # a frame of nothing: whatever lies outside is read there
     rows, columns = rows.clamp(0, height + 1), columns.clamp(0, width + 1)
     batch = torch.arange(len(images), device=images.device)[:, None, None]
