@@ -14,7 +14,7 @@ LAYERS = ("relu1_1", "relu2_1")
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return VGG(((4,), (6,)), "average", "reflect").eval().requires_grad_(False)
+    return VGG(((4,), (6,), (8,), (8,)), "average", "reflect").eval().requires_grad_(False)
 
 
 def pictures(count, seed, bright=0.0):

@@ -241,3 +241,12 @@ def test_live_says_when_a_rate_is_too_high(monkeypatch):
     pictures = Pictures(torch.zeros(40, 3, 16, 16, dtype=torch.uint8))
     with pytest.raises(InputError, match="step 1: the loss is no number: choose a lower rate"):
         next(lab.live(pictures, "dcgan", 4, 1e-3, 0.0, steps=1, settings=Settings()))
+
+
+def test_the_shipped_generator_paints():
+    painter = lab.shipped_generator()
+    with torch.no_grad():
+        pictures = painter(lab.noise(painter, 0))
+    size = painter.about["size"]
+    assert pictures.shape == (1, 3, size, size) and pictures.std() > 0.02
+    assert not any(parameter.requires_grad for parameter in painter.parameters())
