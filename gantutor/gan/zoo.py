@@ -13,9 +13,7 @@ NETWORKS = {"dcgan": dcgan, "modern": modern}
 FORMAT = "gantutor.generator.1"
 SETTINGS = {
     "dcgan": Settings(batch=128),  # Radford et al. 2016, section 4
-    "modern": Settings(
-        batch=64, rates=(2e-3, 2e-3), betas=(0.0, 0.99), r1=1.0, r1_every=16, ema=10_000, augment=True, accumulate=1
-    ),
+    "modern": Settings(batch=64, rates=(2e-3, 2e-3), betas=(0.0, 0.99), r1=1.0, ema=10_000, augment=True),
 }
 
 
