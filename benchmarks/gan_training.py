@@ -181,7 +181,7 @@ def victim(options):
 def kill(options):
     os.environ["GANTUTOR_DEVICE"] = "cpu"
     every, chance = 10, random.Random(0)
-    steps = 12 * options.kills
+    steps = 40 * options.kills  # more than a life of 2.5 s makes
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, furthest, again, kills = Path(folder) / "run.safetensors", 0, [], 0
         command = [sys.executable, __file__, "victim", "--steps", str(steps), "--every", str(every)]
