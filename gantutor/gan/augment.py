@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 SHIFT = 1 / 8  # of the side, the most that a picture moves
 HOLE = 1 / 2  # of the side, the square that is cut out
-RANDOM = 8  # numbers that a picture's changes need
+RANDOM = 8  # numbers that each picture gets; seven are used, and another count would draw other runs
 
 
 def augment(images, chance):
