@@ -1,14 +1,11 @@
 """The command line: gantutor learn | paint | inspect | train | doctor."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from . import __version__
+from . import __version__, train
 from .errors import InputError
-
-CHECKPOINT_EVERY = 500  # steps of training
 
 # The heavy imports are inside the commands, so that `gantutor --help` answers at once.
 
@@ -106,17 +103,41 @@ def paint(arguments):
             style = personal.mix(arguments.mix)
         else:
             style = personal.style(1 if arguments.style is None else arguments.style)
-    style = (style if mask is None else Regions([(style, mask)])).to(device())
-    states = optimise(network, photo, style, arguments.size, strength=arguments.strength)
-    for state in progress.follow(states, total_steps(arguments.size), "painting"):
-        pass
-    painting, original = state.image, images.resize(photo, arguments.size)
+    style, original = style.to(device()), images.resize(photo, arguments.size)
+    if arguments.by == "generator":
+        painting = paint_at_once(arguments, original, style)
+        done = "painted by the generator"
+    else:
+        style = style if mask is None else Regions([(style, mask)]).to(device())
+        states = optimise(network, photo, style, arguments.size, strength=arguments.strength)
+        for state in progress.follow(states, total_steps(arguments.size), "painting"):
+            pass
+        painting, done = state.image, f"style distance {state.style:.2f}, content distance {state.content:.2f}"
     if arguments.keep_colours:
         painting = with_colours_of(original, painting)
     if mask is not None:
         painting = original.lerp(painting, images.interpolate(mask, painting.shape[2:]).clamp(0, 1).to(device()))
     images.save_image(painting, arguments.output)
-    print(f"{arguments.output}: style distance {state.style:.2f}, content distance {state.content:.2f}")
+    print(f"{arguments.output}: {done}")
+
+
+def paint_at_once(arguments, photo, style):
+    """The generator's painting of a photo, with the painter beside the style file if there is one."""
+    from .runtime import device
+    from .style.generator import load_painter, painter_beside
+    from .style.target import Style
+
+    if arguments.strength > 1:
+        raise InputError(f"--strength {arguments.strength} is more than the generator has: say at most 1")
+    beside = painter_beside(arguments.style_file)
+    chosen = arguments.painter or (beside if beside.exists() else None)
+    if chosen:
+        print(f"painter: {chosen}")
+    painter = load_painter(chosen, device())
+    if arguments.strength < 1:
+        own = Style.of(painter.network, [photo])
+        style = Style.mixed([own, style], [1 - arguments.strength, arguments.strength])
+    return painter.paint(painter.encode(photo), style)
 
 
 def load_mask(path, size):
@@ -160,111 +181,6 @@ def doctor(_):
             print(f"    {finding.remedy}")
     if not all(finding.good for finding in findings if finding.needed):
         return 1
-
-
-def train_features(arguments):
-    """Distil the bundled features from an ImageNet network; goes on from the checkpoint beside the output."""
-    import torch
-    from tqdm.auto import tqdm
-
-    from . import datasets, images, painters
-    from .runtime import device
-    from .style import distil, features
-    from .tensors import read_tensors, write_tensors
-
-    output = images.check_writable(arguments.output, [".safetensors"])  # before hours of work
-    checkpoint = output.with_suffix(".checkpoint.safetensors")
-    command = f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name}"
-    for option in ("limit", "paintings", "steps", "seed"):
-        if getattr(arguments, option) is not None:
-            command += f" --{option} {getattr(arguments, option)}"
-    teacher = features.load_teacher(arguments.teacher)
-    paths = datasets.list_images(arguments.photos)[: arguments.limit]
-    families = [name for name in painters.FAMILIES if name not in painters.HELD_OUT]
-    pictures = [images.to_pil(images.load_image(path)) for path in tqdm(paths, desc="photos", unit="")]
-    painted = datasets.paintings(paths, families, arguments.paintings, arguments.seed)
-    pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
-    run = distil.Distillation(pictures, teacher, arguments.seed, arguments.steps, device=device())
-    if checkpoint.exists():
-        state, metadata = read_tensors(checkpoint)
-        if metadata.get("command") != command:
-            raise InputError(
-                f"{checkpoint} is not of this run ({metadata.get('command')}): repeat that, or move it away"
-            )
-        run.load_state_dict(state)
-        print(f"going on from step {run.done} in {checkpoint}")
-    bar = tqdm(run, desc="distilling", total=run.steps, initial=run.done, unit="step", mininterval=5)
-    smooth = None
-    for losses in bar:
-        now = torch.stack(list(losses.values()))
-        smooth = now if smooth is None else smooth.lerp(now, 0.01)
-        if run.done % 100 == 0:
-            bar.set_postfix_str(" ".join(f"{share:.3f}" for share in smooth.tolist()))
-        if run.done % CHECKPOINT_EVERY == 0 and run.done < run.steps:
-            write_tensors(run.state_dict(), checkpoint, {"command": command})
-    record = {
-        "command": command,
-        "photos": len(paths),
-        "painter families": families,
-        "unexplained in training": [round(share, 3) for share in smooth.tolist()],
-    }
-    features.save_student(run.student, output, record)
-    checkpoint.unlink(missing_ok=True)
-    print(json.dumps(record, indent=1))
-
-
-def train_gan(arguments):
-    """Train a GAN on pictures; goes on from the checkpoint in the output folder."""
-    from dataclasses import replace
-
-    import torch
-    from tqdm.auto import tqdm
-
-    from . import sources
-    from .gan import zoo
-    from .gan.engine import Training
-    from .gan.monitor import Monitor
-    from .gan.quality import LayerMeans
-    from .gan.record import JUDGED, Record
-    from .style.features import load_features
-
-    given = ("batch", "loss", "precision", "accumulate", "compile", "seed")
-    settings = replace(
-        zoo.SETTINGS[arguments.network],
-        **{name: getattr(arguments, name) for name in given if getattr(arguments, name) is not None},
-    )
-    networks = zoo.build(arguments.network, arguments.size, settings.seed)
-    record = Record(arguments.output, arguments.tensorboard)
-
-    def watch(items, total, what):
-        return tqdm(items, desc=what, total=total, unit="")
-
-    pictures = sources.open_source(arguments.data, arguments.size, watch=watch)
-    for sentence in pictures.skipped:
-        print(f"left out: {sentence}", file=sys.stderr)
-    pictures, held_out = pictures.split()
-    training = Training(*networks, pictures, settings)
-    if arguments.fit:
-        training.fitted()
-    main, features, judge = training.processes.is_main_process, None, None
-    if main and arguments.size >= 32:  # the features need as much
-        judge = held_out.to(training.device).batch(torch.arange(min(JUDGED, len(held_out))))
-        if len(judge) >= 4:
-            network = load_features("bundled", training.device)
-            features = LayerMeans.of(network, network.style_layers[2:], judge)
-    monitor = Monitor(training.loss)
-    states = training.run(arguments.steps, record.checkpoint, arguments.every)
-    options = {"total": arguments.steps, "initial": training.step, "disable": not main, "mininterval": 1}
-    for state in tqdm(states, desc="training", unit="step", **options):
-        for finding in monitor.update(state.numbers()) if main and state.step % 10 == 0 else ():
-            tqdm.write(finding.sentence, file=sys.stderr)
-        if main and (state.step % arguments.every == 0 or state.step == arguments.steps):
-            row = record.note(training, state, features, judge)
-            tqdm.write("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
-    if main:
-        command = f"gantutor train gan --data {Path(arguments.data).name} --network {arguments.network}"
-        command += f" --size {arguments.size} --steps {arguments.steps} --seed {settings.seed}"
-        print(f"generator: {record.keep(training, command)}\nsamples and log: {arguments.output}")
 
 
 def number(kind, least, most):
@@ -322,6 +238,8 @@ def parser():
     add(
         "--strength", type=number(float, 0, 10), default=1.0, help="weight of the style against the content (default 1)"
     )
+    add("--by", choices=("optimiser", "generator"), default="optimiser", help="slow and exact (default), or at once")
+    add("--painter", help="the generator's file (default: beside the style file, or the bundled one)")
     add("--mask", metavar="FILE", help="a picture of the photo's shape: paint where it is white, leave what is black")
     add("--keep-colours", action="store_true", help="take the painting's light and dark, and the photo's colours")
     add("--features", help="must be those of the style file; for a picture: bundled (default), vgg19 or a file")
@@ -332,9 +250,9 @@ def parser():
 
     command("doctor", doctor)
 
-    training = commands.add_parser("train", help="Train networks: features, or a GAN.")
+    training = commands.add_parser("train", help="Train networks: features, a GAN, a painter.")
     networks = training.add_subparsers(required=True, metavar="NETWORK")
-    add = command("features", train_features, networks).add_argument
+    add = command("features", train.features, networks).add_argument
     add("--photos", required=True, help="a folder of photos")
     add("--teacher", required=True, help="a file with SqueezeNet 1.1's features, or torchvision to download them")
     add("-o", "--output", default="features.safetensors")
@@ -343,7 +261,7 @@ def parser():
     add("--steps", type=number(int, 1, 10**9), default=22_000)
     add("--seed", type=int, default=0)
 
-    add = command("gan", train_gan, networks).add_argument
+    add = command("gan", train.gan, networks).add_argument
     add("--data", default="paintings", help="paintings (default, made here), a folder, or torchvision:CIFAR10")
     add("--network", choices=("dcgan", "modern"), default="modern")
     add("--size", type=number(int, 16, 1024), default=64, help="side of the pictures in px: 32, 64, 128 …")
@@ -357,6 +275,30 @@ def parser():
     add("--fit", action="store_true", help="find out how many parts the memory asks for")
     add("--compile", action="store_true", help="use torch.compile")
     add("--tensorboard", action="store_true", help="write TensorBoard's logs too")
+    add("--seed", type=int, default=0)
+
+    add = command("painter", train.painter, networks).add_argument
+    add("--photos", required=True, help="a folder of photos, at least 256 px a side")
+    add("--styles", default="painters", help="a folder of paintings, or painters (default), who paint the photos")
+    add("--paintings", type=number(int, 1, 10**6), default=1800, help="how many the painters paint (default 1800)")
+    add("--steps", type=number(int, 1, 10**9), default=10_000)
+    add("--every", type=number(int, 1, 10**9), default=500, help="steps between checkpoints, samples and figures")
+    add("-o", "--output", default="painter", help="a folder for checkpoint, samples, log and painter (default painter)")
+    add("--batch", type=number(int, 1, 10**6), help="pictures a step (default 8)")
+    add("--precision", help="auto (default), float32, bfloat16, float16")
+    add("--accumulate", type=number(int, 1, 10**6), help="cut a step into so many parts, to save memory")
+    add("--fit", action="store_true", help="find out how many parts the memory asks for")
+    add("--compile", action="store_true", help="use torch.compile")
+    add("--tensorboard", action="store_true", help="write TensorBoard's logs too")
+    add("--seed", type=int, default=0)
+
+    add = command("personal", train.personal, networks).add_argument
+    add("style_file", metavar="STYLE", help="a style file from `gantutor learn`")
+    add("--likes", required=True, help="the folder of liked pictures that it was learnt from")
+    add("--photos", help="a folder of photos to practise on (default: the bundled ones)")
+    add("--painter", help="the painter to begin with (default: the bundled one)")
+    add("-o", "--output", type=Path, help="the painter to write (default: beside the style file)")
+    add("--steps", type=number(int, 1, 10**9), default=300)
     add("--seed", type=int, default=0)
     return main
 

@@ -18,7 +18,7 @@ import torchvision
 
 from . import datasets, images
 from .errors import InputError
-from .painters import FAMILIES
+from .painters import FAMILIES, HELD_OUT
 
 PAINTINGS = 600  # of "paintings"; a tenth of them held out
 TILES = 16  # cut from each painting
@@ -101,6 +101,22 @@ def painting_tiles(size, paintings=PAINTINGS, tiles=TILES, seed=0, photos=None, 
         for number, painting in enumerate(watch(work, paintings, "painting")):
             rng = np.random.default_rng([seed, number, 1])
             yield torch.cat([tile(images.from_pil(painting), size, rng) for _ in range(tiles)])
+
+    return Pictures(cached(key, size, made))
+
+
+def style_paintings(photos, count, size=256, seed=0, watch=lambda items, total, what: items):
+    """`count` whole paintings from photos (a list of paths) by the painters that no weights are held out from.
+
+    The families are in turn; the same from a seed.
+    """
+    families = [name for name in FAMILIES if name not in HELD_OUT]
+    key = ("style paintings 1", size, count, seed, *(Path(photo).name for photo in photos))
+
+    def made():
+        work = datasets.paintings(photos, families, count, seed, size)
+        for painting in watch(work, count, "painting"):
+            yield images.from_pil(painting)
 
     return Pictures(cached(key, size, made))
 

@@ -46,7 +46,8 @@ class Settings:
     loss: the name of one of gan.losses. rates, betas: Adam's, the rates for generator and discriminator. r1: γ of the
     penalty γ/2 ‖∇D‖² on real pictures, taken every `r1_every` steps and then as many times as heavy (Karras et al.
     2020, section 3.1). ema: half-life of the averaged generator in pictures, 0 for none. augment: differentiable
-    augmentation. flip: pictures are turned left to right at random. precision: "auto" is bfloat16 where the device is
+    augmentation. flip: pictures are turned left to right at random. clip: the largest norm of a network's gradient, to
+    which larger ones are scaled, 0 for none. precision: "auto" is bfloat16 where the device is
     quick at it, float16 on older GPUs, else float32. accumulate: parts into which a step is cut so that it fits into
     memory; layers that look at the whole batch then see a part. compile: use torch.compile.
     """
@@ -60,6 +61,7 @@ class Settings:
     ema: int = 0
     augment: bool = False
     flip: bool = True
+    clip: float = 0.0
     precision: str = "auto"
     accumulate: int = 1
     compile: bool = False
@@ -71,8 +73,10 @@ class Settings:
             raise InputError(f"no loss is called {self.loss!r}: choose one of {', '.join(LOSSES)}")
         if self.precision not in PRECISIONS:
             raise InputError(f"no precision is called {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
-        if self.r1_every < 1 or self.ema < 0 or not self.r1 >= 0:
-            raise InputError(f"r1={self.r1}, r1_every={self.r1_every}, ema={self.ema} cannot be: use 0 or more")
+        if self.r1_every < 1 or self.ema < 0 or not (self.r1 >= 0 and self.clip >= 0):
+            raise InputError(
+                f"r1={self.r1}, r1_every={self.r1_every}, ema={self.ema}, clip={self.clip} cannot be: use 0 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Training:
         self.pictures = pictures.to(self.device)
         self.loss = getattr(losses, settings.loss)
         self.adams = [
-            torch.optim.Adam(network.parameters(), rate, settings.betas, fused=True)
+            torch.optim.Adam(learning(network), rate, settings.betas, fused=True)
             for network, rate in zip((generator, discriminator), settings.rates, strict=True)
         ]
         self.precision = precision(settings.precision, self.device)
@@ -211,7 +215,7 @@ class Training:
 
     def gradients(self, loss, network):
         """The gradients of one part's loss, as parts of a mean."""
-        return torch.autograd.grad(self.scaler.scale(loss / self.settings.accumulate), list(network.parameters()))
+        return torch.autograd.grad(self.scaler.scale(loss / self.settings.accumulate), learning(network))
 
     def descend(self, which, gradients):
         """Adam's step of generator (0) or discriminator (1); the gradients' norm over all processes."""
@@ -219,10 +223,12 @@ class Training:
         if self.processes.num_processes > 1:
             together = reduce(torch.cat([g.flatten() for g in gradients]), "mean").split([g.numel() for g in gradients])
             gradients = [whole.view_as(g) for whole, g in zip(together, gradients, strict=True)]
-        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+        for parameter, gradient in zip(learning(network), gradients, strict=True):
             parameter.grad = as_it_lies(gradient, parameter)
         self.scaler.unscale_(adam)
-        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in network.parameters()])
+        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in learning(network)])
+        if self.settings.clip:
+            torch.nn.utils.clip_grads_with_norm_(learning(network), self.settings.clip, norm)
         self.scaler.step(adam)
         adam.zero_grad()
         return norm
@@ -286,7 +292,7 @@ class Training:
     def about(self):
         """What a checkpoint's run must have in common with this one."""
         free = ("precision", "accumulate", "compile")
-        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in free}
+        settings = {f.name: getattr(self.settings, f.name) for f in fields(self.settings) if f.name not in free}
         return json.dumps(settings | {"pictures": len(self.pictures), "size": self.pictures.size})
 
     def save(self, path):
@@ -380,12 +386,17 @@ class Draw:
 
     def __init__(self, settings, step, count, latent):
         source = torch.Generator().manual_seed(mixed(settings.seed, step))
-        places = torch.arange(step * settings.batch, (step + 1) * settings.batch)
-        orders = {int(epoch): order(settings.seed, int(epoch), count) for epoch in (places // count).unique()}
-        self.numbers = torch.stack([orders[int(place) // count][int(place) % count] for place in places])
+        self.numbers = shuffled(settings.seed, step, settings.batch, count)
         self.flips = torch.rand(settings.batch, generator=source) < 0.5
         self.noise = torch.randn(settings.batch, latent, generator=source)
         self.real, self.fake, self.again = torch.rand(3, settings.batch, RANDOM, generator=source)
+
+
+def shuffled(seed, step, batch, count):
+    """The numbers (batch,) of a step's pictures out of `count`."""
+    places = torch.arange(step * batch, (step + 1) * batch)
+    orders = {int(epoch): order(seed, int(epoch), count) for epoch in (places // count).unique()}
+    return torch.stack([orders[int(place) // count][int(place) % count] for place in places])
 
 
 @functools.lru_cache(maxsize=4)
@@ -410,6 +421,11 @@ def precision(name, device):
     if name == "float16" and device.type != "cuda":
         raise InputError(f"float16 is for GPUs, and this is a {device.type}: use float32, or auto")
     return getattr(torch, name)
+
+
+def learning(network):
+    """The parameters that are to change: those that are not frozen."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def below(state, prefix):

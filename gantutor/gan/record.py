@@ -19,7 +19,7 @@ COLUMNS = (
     "real told",
     "fake told",
     "KID",
-    "KID error",
+    "KID deviation",
 )
 
 
@@ -61,15 +61,18 @@ class Record:
             count = min(JUDGED, len(held_out))
             row += kernel_distance(features, held_out[:count], training.sample(count, seed=1).to(held_out.device))
         row = dict(zip(COLUMNS, row, strict=False))
+        self.add(row, image_grid(training.sample(SAMPLES).cpu(), columns=8, gap=1))
+        return row
+
+    def add(self, row, sheet):
+        """Keep a row of figures, {column: number} with a step, and a sheet of samples (1, 3, H, W)."""
         self.write(row)
-        sheet = image_grid(training.sample(SAMPLES).cpu(), columns=8, gap=1)
-        save_image(sheet, self.folder / f"samples-{state.step:06}.jpg")
+        save_image(sheet, self.folder / f"samples-{row['step']:06}.jpg")
         if self.writer:
             for name, value in row.items():
-                self.writer.add_scalar(name, value, state.step)
-            self.writer.add_image("samples", sheet[0], state.step)
+                self.writer.add_scalar(name, value, row["step"])
+            self.writer.add_image("samples", sheet[0], row["step"])
             self.writer.flush()
-        return row
 
     def write(self, row):
         """Append to the table; rows of steps that a resumed run makes again are replaced."""
@@ -79,7 +82,7 @@ class Record:
             with path.open(newline="") as file:
                 rows = [old for old in csv.DictReader(file) if int(old["step"]) < row["step"]]
         with path.open("w", newline="") as file:
-            table = csv.DictWriter(file, COLUMNS)
+            table = csv.DictWriter(file, list({name: None for each in (*rows, row) for name in each}))
             table.writeheader()
             table.writerows([*rows, row])
 

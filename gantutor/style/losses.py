@@ -66,6 +66,7 @@ class MomentLoss(nn.Module):
     The mean term is the mean squared difference; the covariance term the squared distance over the target's
     squared norm. The layer's mean variance is added to each channel's, so that a channel which is silent in the
     target does not outweigh all others. The Gram matrix mixes both and lets the strongest channels decide alone.
+    Targets are (C,) and (C, C), or (N, C) and (N, C, C): one for each picture of a batch.
     """
 
     def __init__(self, mean, covariance):
@@ -75,17 +76,19 @@ class MomentLoss(nn.Module):
         self.register_buffer("target_mean", mean.detach())
         self.register_buffer("weight", weight)
         self.register_buffer("target", self.normalised(covariance.detach()))
-        self.register_buffer("scale", self.target.square().sum().clamp(min=0.5))  # a flat target has none
+        self.register_buffer("scale", self.target.square().sum((-2, -1)).clamp(min=0.5))  # a flat target has none
 
     def normalised(self, covariance):
         """The covariance with every channel divided by its floored deviation."""
         return covariance * self.weight[..., :, None] * self.weight[..., None, :]
 
+    def between(self, mean, covariance):
+        """The distance of each picture (N,), from its mean (N, C) and covariance (N, C, C)."""
+        mean_term = ((mean - self.target_mean) * self.weight).square().mean(-1)
+        return mean_term + (self.normalised(covariance) - self.target).square().sum((-2, -1)) / self.scale
+
     def forward(self, features):
-        mean, covariance = mean_and_covariance(features)
-        mean_term = ((mean - self.target_mean) * self.weight).square().mean()
-        covariance_term = (self.normalised(covariance) - self.target).square().sum() / self.scale / len(features)
-        return mean_term + covariance_term
+        return self.between(*mean_and_covariance(features)).mean()
 
 
 class Wasserstein2Loss(nn.Module):

@@ -56,10 +56,12 @@ def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4,
     `start`, a picture (1, 3, H, W) of the photo's shape, begins elsewhere: with the photo itself, with noise.
     `plan`, a list of (short side, steps), replaces that of `levels`. A size whose loss no longer falls ends early.
     """
-    check_photo(photo, size)
+    check_photo(photo)
+    if size < 32:
+        raise InputError(f"size {size} is too small to paint: use at least 32 px")
     plan = levels(size) if plan is None else plan
     if start is not None:
-        check_photo(start, size)
+        check_photo(start)
         if start.shape != photo.shape:
             raise InputError(f"start has the shape {tuple(start.shape)}, the photo {tuple(photo.shape)}: resize it")
     if isinstance(style, Regions):
@@ -158,7 +160,7 @@ class TotalLoss(torch.nn.Module):
         return content, style
 
 
-def check_photo(photo, size):
+def check_photo(photo):
     """One clear sentence for a photo that cannot be painted."""
     if photo.ndim != 4 or photo.shape[0] != 1 or photo.shape[1] != 3:
         raise InputError(f"a photo has the shape (1, 3, H, W), not {tuple(photo.shape)}: use images.load_image")
@@ -166,5 +168,3 @@ def check_photo(photo, size):
         raise InputError("the photo holds NaN or infinite values: load it again with images.load_image")
     if min(photo.shape[2:]) < 16:
         raise InputError(f"the photo is {photo.shape[3]} x {photo.shape[2]} px: use one of at least 16 px a side")
-    if size < 32:
-        raise InputError(f"size {size} is too small to paint: use at least 32 px")
