@@ -41,11 +41,31 @@ class LayerMeans(nn.Module):
         return torch.cat([taps[layer].mean((2, 3)) / self.scales[layer] for layer in self.layers], 1)
 
 
-def kernel_distance(features, real, fake, seed=0, batch=64):
-    """KID (Binkowski et al. 2018) of two sets of pictures (N, 3, H, W): its mean and its standard error over subsets.
+class Inception(nn.Module):
+    """The 2048 features that FID and KID are usually quoted with, of pictures (N, 3, H, W) in [0, 1].
 
-    Unbiased, so that two sets of the same kind give about 0, and negative values too. Each subset has half of the
-    smaller set, at most 1,000 pictures.
+    torch-fidelity's port of the Inception network, whose weights (about 100 MB) it downloads.
+    """
+
+    num_features = 2048
+
+    def __init__(self):
+        super().__init__()
+        from torchmetrics.image.fid import NoTrainInceptionV3
+
+        self.network = NoTrainInceptionV3("inception-v3-compat", ["2048"])
+
+    def forward(self, pictures):
+        return self.network((pictures.clamp(0, 1) * 255).round().byte())
+
+
+def kernel_distance(features, real, fake, seed=0, batch=64):
+    """KID (Binkowski et al. 2018) of two sets of pictures (N, 3, H, W), and its standard deviation.
+
+    Unbiased, so that two sets of the same kind give about 0, and negative values too. KID is the mean over SUBSETS
+    random halves of the smaller set, of at most 1,000 pictures. The deviation is theirs: it says about how far KID
+    would be with other pictures of the same kinds (delete-half jackknife, Shao and Wu 1989), and too much rather than
+    too little where a set has more than twice the pictures of a half.
     """
     size = min(len(real), len(fake), 2000) // 2
     if size < 2:
@@ -55,7 +75,7 @@ def kernel_distance(features, real, fake, seed=0, batch=64):
     with torch.random.fork_rng():  # torchmetrics draws the subsets from torch's global generator
         torch.manual_seed(seed)
         mean, deviation = fed(metric, real, fake, batch).compute()
-    return float(mean), float(deviation) / SUBSETS**0.5
+    return float(mean), float(deviation)
 
 
 def frechet_distance(features, real, fake, batch=64):

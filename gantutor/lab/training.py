@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..gan import zoo
 from ..gan.augment import augment
 from ..gan.engine import Training
-from ..gan.quality import LayerMeans
+from ..gan.quality import Inception, LayerMeans
 from ..runtime import first_line
 from ..sources import Pictures, tile
 from ..style.features import load_features
@@ -77,24 +77,6 @@ def motif_shares(pictures, motifs):
     """To which of the motifs (8, 3, s, s) pictures (N, 3, s, s) are nearest: the shares (8,)."""
     nearest = torch.cdist(pictures.flatten(1), motifs.flatten(1)).argmin(1)
     return torch.bincount(nearest, minlength=len(motifs)) / len(pictures)
-
-
-class Inception(nn.Module):
-    """The 2048 features that FID and KID are usually quoted with, of pictures (N, 3, H, W) in [0, 1].
-
-    torch-fidelity's port of the Inception network, whose weights (about 100 MB) it downloads.
-    """
-
-    num_features = 2048
-
-    def __init__(self):
-        super().__init__()
-        from torchmetrics.image.fid import NoTrainInceptionV3
-
-        self.network = NoTrainInceptionV3("inception-v3-compat", ["2048"])
-
-    def forward(self, pictures):
-        return self.network((pictures.clamp(0, 1) * 255).round().byte())
 
 
 def judge(profile, device, real):
@@ -238,7 +220,7 @@ def rows(pictures, height=0.62):
 
 
 def watched(history, distances):
-    """A run: history, a list of numbers by name and step; distances {step: (KID, its standard error)}."""
+    """A run: history, a list of numbers by name and step; distances {step: (KID, its standard deviation)}."""
     figure = Drawing(figsize=(10, 2.5), layout="constrained")
     pairs = {
         "losses": ("discriminator loss", "generator loss"),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from gantutor.errors import InputError
-from gantutor.gan.quality import LayerMeans, frechet_distance, kernel_distance
+from gantutor.gan.quality import Inception, LayerMeans, frechet_distance, kernel_distance
 from gantutor.style.networks import VGG
 
 LAYERS = ("relu1_1", "relu2_1")
@@ -41,6 +41,14 @@ def test_layer_means_are_the_channels_means_and_count_alike(network):
         assert part.square().mean().item() == pytest.approx(1, rel=1e-4)
 
 
+def test_inception_gets_bytes(monkeypatch):
+    monkeypatch.setattr(Inception, "__init__", lambda self: nn.Module.__init__(self))
+    features, seen = Inception(), []
+    features.network = lambda pictures: seen.append(pictures)
+    features(torch.tensor([-0.5, 0.0, 0.5, 1.5]))
+    assert seen[0].dtype == torch.uint8 and seen[0].tolist() == [0, 0, 128, 255]
+
+
 def test_kernel_distance_is_near_zero_for_the_same_kind_and_grows_with_the_difference():
     real = pictures(200, 0)
     distances = [kernel_distance(Colour(), real, pictures(200, 1, bright))[0] for bright in (0, 0.2, 0.5)]
@@ -60,9 +68,14 @@ def test_kernel_distance_is_that_of_its_formula():
         return (k.sum() - k.diagonal().sum()) / (len(k) * (len(k) - 1))
 
     expected = apart(kernel(x, x)) + apart(kernel(y, y)) - 2 * kernel(x, y).mean()
-    mean, error = kernel_distance(Colour(), real, fake)
+    mean, _ = kernel_distance(Colour(), real, fake)
     assert mean == pytest.approx(expected.item(), rel=0.1)
-    assert 0 < error < 0.1 * mean
+
+
+def test_kernel_distance_deviates_as_it_does_with_other_pictures():
+    found = [kernel_distance(Colour(), pictures(60, seed), pictures(60, 100 + seed, 0.3)) for seed in range(30)]
+    distances, deviations = torch.tensor(found, dtype=torch.float64).unbind(1)
+    assert deviations.mean().item() == pytest.approx(distances.std().item(), rel=0.5)
 
 
 def test_kernel_distance_draws_from_its_seed_alone():
