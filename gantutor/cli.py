@@ -284,7 +284,7 @@ def parser():
     add("--steps", type=number(int, 1, 10**9), default=10_000)
     add("--every", type=number(int, 1, 10**9), default=500, help="steps between checkpoints, samples and figures")
     add("-o", "--output", default="painter", help="a folder for checkpoint, samples, log and painter (default painter)")
-    add("--batch", type=number(int, 1, 10**6), help="pictures a step (default 8)")
+    add("--batch", type=number(int, 1, 10**6), help="pictures a step (default 4)")
     add("--precision", help="auto (default), float32, bfloat16, float16")
     add("--accumulate", type=number(int, 1, 10**6), help="cut a step into so many parts, to save memory")
     add("--fit", action="store_true", help="find out how many parts the memory asks for")

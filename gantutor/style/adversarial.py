@@ -36,7 +36,7 @@ class PainterSettings(Settings):
     leave them as they are.
     """
 
-    batch: int = 8
+    batch: int = 4
     loss: str = "hinge"
     rates: tuple = (7e-4, 5e-4)
     betas: tuple = (0.5, 0.99)
@@ -46,11 +46,11 @@ class PainterSettings(Settings):
     flip: bool = False  # the statistics of whole pictures would not be those of turned ones
     clip: float = 1.0  # without it, one spike in 700 steps of 1e-3 destroyed a run
     alpha: float = 1.0
-    beta: float = 1.4
+    beta: float = 1.7
     gamma: float = 0.3
-    smooth: float = 0.9
-    crop: int = 128
-    own: float = 0.1
+    smooth: float = 0.5
+    crop: int = 192
+    own: float = 0.05
 
 
 PERSONAL = PainterSettings(batch=4, rates=(2e-3, 1e-3), ema=400, own=0.0)  # a few minutes with a painter that can paint

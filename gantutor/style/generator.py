@@ -7,7 +7,7 @@
 The bundled network encodes the photo. Its feature maps, and the photo's colours, are moved so that they have the
 style's mean and covariance, by the linear map that moves them least (optimal transport of Gaussians; Lu et al. 2019,
 "A closed-form solution to universal style transfer"; whitening and colouring, Li et al. 2017, does so without the
-least). A decoder makes the picture of them: it adds to the recoloured photo what makes it a painting. All that looks
+least). A decoder makes the picture of them: it adds strokes to the recoloured photo out of focus. All that looks
 at the whole photo is its means and covariances, so that a large one is painted tile by tile without a seam.
 """
 
@@ -34,6 +34,7 @@ STRIDE = 8  # of the deepest; a picture's sides are padded to a multiple
 TILE = 1024  # px: larger pictures are painted in squares of this side
 MARGIN = 128  # px that are seen around a tile, more than any pixel of a painting depends on
 SIZE = 256  # the short side in px at which a style is described for the generator
+BLUR = 8  # px over which the colours are averaged that a painting begins with
 NOISE = 4  # channels
 CODE = 128  # numbers that the decoder's layers hear about the style
 RIDGE = 3e-3  # of the mean variance, added to every direction: what hardly varies must not be blown up
@@ -130,7 +131,7 @@ class Generator(nn.Module):
         self.skip_middle, self.middle = nn.Conv2d(middle, 96, 1), nn.ModuleList([Stroke(96, 64), Stroke(64, 48)])
         self.skip_fine, self.fine = nn.Conv2d(shallow + 12, 48, 1), nn.ModuleList([Stroke(48, 48), Stroke(48, 32)])
         self.to_rgb = nn.Conv2d(32, 12, 3, padding=1, padding_mode="reflect")
-        nn.init.zeros_(self.to_rgb.weight)  # so that training starts from the recoloured photo
+        nn.init.zeros_(self.to_rgb.weight)  # so that training starts from the recoloured photo, blurred
         nn.init.zeros_(self.to_rgb.bias)
 
     def described(self, statistics):
@@ -154,7 +155,7 @@ class Generator(nn.Module):
         self.deviation.copy_(rows.std(0) + 1e-3)
         for layer in LAYERS:
             squares = second_moment(*statistics[layer]).mean(0)
-            getattr(self, f"strength_{layer}").copy_((squares + 1e-2 * squares.mean()).sqrt())
+            self.strength(layer).copy_((squares + 1e-2 * squares.mean()).sqrt())
 
     def forward(self, encoding, statistics, noise):
         """Paintings (N, 3, H, W), H and W multiples of 8, not clipped; `noise` as `grain` makes it."""
@@ -170,24 +171,34 @@ class Generator(nn.Module):
         x = deep
         for stroke in self.coarse:
             x = stroke(x, code)
-        x = doubled(x) + self.skip_middle(middle)
+        x = self.doubled(x) + self.skip_middle(middle)
         for stroke in self.middle:
             x = stroke(x, code)
-        x = doubled(x) + self.skip_fine(torch.cat([shallow, 2 * F.pixel_unshuffle(base, 2) - 1], 1))
+        x = self.doubled(x) + self.skip_fine(torch.cat([shallow, 2 * F.pixel_unshuffle(base, 2) - 1], 1))
         for stroke in self.fine:
             x = stroke(x, code)
-        return base + F.pixel_shuffle(self.to_rgb(x), 2)
+        return self.finished(base, F.pixel_shuffle(self.to_rgb(x), 2))
 
     def scaled_transport(self, encoding, statistics, layer):
         """The linear map of a layer to the style, and to channels of like strength."""
         matrix, offset = transport(encoding.whitened[layer], *statistics[layer])
-        strength = getattr(self, f"strength_{layer}")
-        return matrix / strength[:, None], offset / strength
+        return matrix / self.strength(layer)[:, None], offset / self.strength(layer)
 
+    def strength(self, layer):
+        """The usual strength of each channel (C,)."""
+        return getattr(self, f"strength_{layer}")
 
-def doubled(x):
-    """Maps at twice the size; bilinear, as deconvolutions and nearest neighbours leave a grid."""
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear")
+    def doubled(self, x):
+        """Maps at twice the size; bilinear, as deconvolutions and nearest neighbours leave a grid."""
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear")
+
+    def finished(self, base, change):
+        """The painting: the recoloured photo out of focus, and what is added to it.
+
+        In focus, the photo's own details would stay, and no stroke could replace them.
+        """
+        blurred = F.interpolate(F.avg_pool2d(base, BLUR), scale_factor=float(BLUR), mode="bilinear")
+        return blurred + change
 
 
 def second_moment(mean, covariance):
