@@ -29,9 +29,11 @@ SEPARATED = 0.99  # share of pairs of a real and a fake in which the real one ha
 
 # Real samples are clustered into bins; one is missed if it gets less than a tenth of its share of the fakes. Noise does
 # not do that: of 512 fakes a bin expects 32. With eight equal modes one missed is 0.13, which may be chance, two 0.25.
+# A generator that misses less and less is still spreading, as those of pictures do for long: that is no collapse.
 BINS = 16
 MISSED = 0.1
 COLLAPSED = 0.2
+SPREADING = 0.9  # of what it missed PATIENCE checks ago, at the most
 
 # The mean of the fakes goes to and fro by 0.3 real deviations and more, either side of its middle. The mean of 512
 # samples has a noise of 0.04. Four turns are two full periods: what only drifts to its place turns once at most.
@@ -77,7 +79,7 @@ class Monitor:
         self.loss, self.every, self.embed = loss, every, embed
         self.recent = deque(maxlen=POOLED)  # (state, held-out logits)
         self.gradients = deque(maxlen=every)
-        self.means = deque(maxlen=HISTORY)
+        self.means, self.missed = deque(maxlen=HISTORY), deque(maxlen=PATIENCE + 1)
         self.early_gradient = self.bins = None
         self.checks = 0
         self.lasted = dict.fromkeys(SENTENCES, 0)  # checks running that each failure has been seen
@@ -123,9 +125,12 @@ class Monitor:
         """Names of the failures that have now been there for PATIENCE checks."""
         signals = self.signals
         weak = min(signals["gradient"], signals["pull"]) < VANISHED and signals["separation"] > SEPARATED
+        self.missed.append(signals["missed"])
+        spreading = signals["missed"] < SPREADING * self.missed[0]
+        collapsed = signals["missed"] > COLLAPSED and not spreading
         seen = {
             "vanishing gradient": weak,
-            "mode collapse": signals["missed"] > COLLAPSED and not weak,  # what cannot move misses modes, too
+            "mode collapse": collapsed and not weak,  # what cannot move misses modes, too
             "oscillation": signals["turns"] >= TURNS,
             "discriminator overfitting": signals["memory"] > OVERFITTED,
         }

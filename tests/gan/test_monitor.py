@@ -131,6 +131,16 @@ def test_a_finding_takes_its_time_comes_once_and_says_what_to_do(state):
     assert "use packing" in found[0].sentence
 
 
+def test_a_generator_that_still_spreads_is_silent(state):
+    """Another mode every third check: more than half are missed for longer than PATIENCE after the warm-up."""
+    monitor, missed = Monitor(losses.non_saturating, every=1), []
+    for s in collapsed(state, range(1, 25)):
+        reached = ring().modes[: 1 + max(0, s.step - WARM_UP // 2) // 3]
+        monitor.update(replace(s, fake=reached.repeat(64, 1)[:64]))
+        missed.append(monitor.signals["missed"])
+    assert min(missed[WARM_UP : WARM_UP + PATIENCE]) > 0.4 and not monitor.findings
+
+
 def test_a_failure_that_comes_back_is_named_again(state):
     monitor = Monitor(losses.non_saturating, every=1)
     for s in collapsed(state, range(1, 60)):
