@@ -1,5 +1,7 @@
 import csv
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from gantutor.datasets import bundled
 from gantutor.images import load_image, save_image
 from gantutor.painters import paint
 from gantutor.personal.file import PersonalStyle
+from gantutor.style.adversarial import PERSONAL, PainterSettings
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +261,81 @@ def test_train_gan_refuses(gan, capsys, tmp_path):
         assert cli.main([*command, "--steps", "3", *extra]) == 2
         lines = capsys.readouterr().err.strip().splitlines()
         assert words in lines[-1], lines
+
+
+@pytest.fixture
+def painting_run(tmp_path, monkeypatch):
+    """The command that trains a painter on six photos and four paintings of 64 px, and its folder."""
+    monkeypatch.setenv("GANTUTOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GANTUTOR_DEVICE", "cpu")
+    monkeypatch.setattr("gantutor.style.generator.SIZE", 64)
+    monkeypatch.setattr("gantutor.style.adversarial.SIZE", 64)
+    monkeypatch.setattr("gantutor.style.adversarial.PainterSettings", partial(PainterSettings, crop=32))
+    for folder, count in (("photos", 6), ("styles", 4)):
+        (tmp_path / folder).mkdir()
+        for number in range(count):
+            noise = torch.rand(1, 3, 70, 66, generator=torch.Generator().manual_seed(number))
+            save_image(noise, tmp_path / folder / f"{number}.png")
+    (tmp_path / "styles" / "broken.png").write_bytes(b"no picture")
+    command = ["train", "painter", "--photos", tmp_path / "photos", "--styles", tmp_path / "styles", "--batch", 2]
+    return [str(a) for a in [*command, "--every", 2, "-o", tmp_path / "run"]], tmp_path / "run"
+
+
+def test_train_painter_goes_on_and_leaves_a_painter(painting_run, style_file, photo, tmp_path, capsys):
+    from gantutor.tensors import read_tensors
+
+    command, folder = painting_run
+    assert cli.main([*command, "--steps", "2"]) == 0
+    assert "broken.png" in capsys.readouterr().err
+    assert cli.main([*command, "--steps", "3"]) == 0
+    with open(folder / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "3"]
+    assert all(float(row["style"]) > 0 and float(row["content"]) > 0 for row in rows)
+    assert load_image(folder / "samples-000003.jpg").shape[3] > 4 * 64
+    about = json.loads(read_tensors(folder / "painter.safetensors")[1]["about"])
+    assert about["record"]["command"].startswith("gantutor train painter --photos DIR --styles styles --steps 3")
+    assert about["record"]["photos"] == 6 and about["record"]["paintings"] == 4
+    out = tmp_path / "out.png"
+    arguments = ["paint", style_file, photo, "-o", out, "--size", 48, "--by", "generator"]
+    arguments += ["--painter", folder / "painter.safetensors"]
+    assert cli.main([str(a) for a in arguments]) == 0
+    assert min(load_image(out).shape[2:]) == 48
+    for extra, words in {("--batch", "3"): "was made with batch 2, not 3", ("--styles", "nowhere"): "nowhere"}.items():
+        assert cli.main([*command, "--steps", "4", *extra]) == 2
+        assert words in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_the_generator_paints_by_strength_and_mask(style_file, photo, tmp_path, capsys):
+    painted = {}
+    for name, options in {"full": [], "half": ["--strength", "0.5"], "none": ["--strength", "0"]}.items():
+        arguments = ["paint", style_file, photo, "-o", tmp_path / "o.png", "--size", 96, "--by", "generator", *options]
+        assert cli.main([str(a) for a in arguments]) == 0
+        painted[name] = load_image(tmp_path / "o.png")
+    before = load_image(photo, 96)
+    before = torch.nn.functional.interpolate(before, painted["full"].shape[2:], mode="bicubic").clamp(0, 1)
+    apart = [(painted[name] - before).abs().mean() for name in ("none", "half", "full")]
+    assert apart[0] < apart[1] < apart[2]
+    assert cli.main([str(a) for a in [*arguments[:-1], "2"]]) == 2
+    assert "at most 1" in capsys.readouterr().err
+
+
+def test_train_personal_writes_a_painter_that_paint_finds(liked, style_file, photo, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("gantutor.style.adversarial.PERSONAL", replace(PERSONAL, crop=64, batch=2))
+    mine = tmp_path / "my.safetensors"
+    mine.write_bytes(style_file.read_bytes())
+    arguments = ["paint", str(mine), str(photo), "-o", str(tmp_path / "o.png"), "--size", "64", "--by", "generator"]
+    assert cli.main(arguments) == 0
+    before = load_image(tmp_path / "o.png")
+    command = ["train", "personal", str(mine), "--likes", str(liked), "--photos", str(photo.parent), "--steps", "3"]
+    assert cli.main(command) == 0
+    assert (tmp_path / "my.painter.safetensors").exists()
+    capsys.readouterr()
+    assert cli.main(arguments) == 0
+    assert "my.painter.safetensors" in capsys.readouterr().out
+    assert not torch.equal(load_image(tmp_path / "o.png"), before)
+    refuses(capsys, tmp_path, ["train", "personal", mine, "--likes", tmp_path / "nowhere"], "nowhere")
+    refuses(capsys, tmp_path, ["train", "personal", photo, "--likes", liked], "safetensors")
 
 
 def test_empty_folder(tmp_path, capsys):

@@ -9,7 +9,7 @@ from PIL import Image
 from gantutor import datasets, sources
 from gantutor.errors import InputError
 from gantutor.images import save_image
-from gantutor.sources import Pictures, open_source, painting_tiles, tile
+from gantutor.sources import Pictures, open_source, painting_tiles, style_paintings, tile
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +79,21 @@ def test_painting_source_takes_bundled_photos_and_all_families(monkeypatch):
     monkeypatch.setattr(datasets, "paintings", fake)
     open_source("paintings", 16)
     assert seen == [(7, list(sources.FAMILIES), sources.PAINTINGS)]
+
+
+def test_style_paintings_are_whole_pictures_by_the_painters_that_are_not_held_out(photos, cache, monkeypatch):
+    families = []
+
+    def paintings(paths, chosen, count, seed, size):
+        families.extend(chosen)
+        yield from really(paths, chosen, count, seed, size)
+
+    really = datasets.paintings
+    monkeypatch.setattr(datasets, "paintings", paintings)
+    paths = datasets.list_images(photos)
+    first, again = (style_paintings(paths, 3, size=32) for _ in range(2))
+    assert first.levels.shape == (3, 3, 32, 32) and torch.equal(first.levels, again.levels)
+    assert len(families) == 6 and not {"cubism", "watercolour"} & set(families)  # and made once
 
 
 def test_tiles_are_squares_of_the_size_from_anywhere():

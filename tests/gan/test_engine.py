@@ -386,3 +386,28 @@ def test_two_processes_are_one(tmp_path):
     for network in ("generator.", "discriminator.", "average."):
         one, two = (torch.cat([t.flatten() for k, t in r.items() if k.startswith(network)]) for r in results)
         assert (one - two).norm() < 1e-5 * one.norm()
+
+
+def test_large_gradients_are_scaled_to_the_clip(pictures, monkeypatch):
+    seen = []
+    step = torch.optim.Adam.step
+
+    def watched(adam, *given):
+        seen.append(float(torch.nn.utils.get_total_norm([p.grad for g in adam.param_groups for p in g["params"]])))
+        return step(adam, *given)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    state = small(pictures, replace(EXACT, clip=1e-3)).advance()
+    assert seen == pytest.approx([1e-3, 1e-3], rel=1e-3)
+    assert state.discriminator_gradient > 1e-2  # what is shown is what it was
+    small(pictures).advance()
+    assert max(seen[2:]) > 1e-2
+
+
+def test_frozen_parameters_stay(pictures):
+    training = small(pictures)
+    frozen = training.generator.layers[0].weight.requires_grad_(False)
+    again = Training(training.generator, training.discriminator, pictures, EXACT)
+    before, other = frozen.clone(), again.generator.layers[3].weight.detach().clone()
+    again.advance()
+    assert torch.equal(frozen, before) and not torch.equal(again.generator.layers[3].weight, other)
