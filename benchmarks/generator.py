@@ -320,7 +320,7 @@ def designs(options):
         torch.manual_seed(0)
         generator = kind(build(pairs, 0)[0].channels)
         generator.calibrate(pairs.of_paintings)
-        training = PainterTraining(generator, discriminator, pairs, PainterSettings(batch=4, ema=1000, **changed))
+        training = PainterTraining(generator, discriminator, pairs, PainterSettings(crop=128, ema=1000, **changed))
         for _ in training.run(options.steps):
             pass
         painter = Painter(network, training.average)
@@ -365,7 +365,7 @@ def main():
     command(speed, rounds=20)
     command(quality, teacher=None, photos=None)
     command(personal, teacher=None, photos=None, family="cubism", steps=300, seed=11)
-    command(designs, teacher=None, photos=None, steps=DESIGN_STEPS, count=300)
+    command(designs, teacher=None, photos=None, steps=DESIGN_STEPS, count=200)
     command(large, size=4096)
     options = parser.parse_args()
     options.run(options)

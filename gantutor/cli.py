@@ -288,7 +288,6 @@ def parser():
     add("--precision", help="auto (default), float32, bfloat16, float16")
     add("--accumulate", type=number(int, 1, 10**6), help="cut a step into so many parts, to save memory")
     add("--fit", action="store_true", help="find out how many parts the memory asks for")
-    add("--compile", action="store_true", help="use torch.compile")
     add("--tensorboard", action="store_true", help="write TensorBoard's logs too")
     add("--seed", type=int, default=0)
 

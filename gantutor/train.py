@@ -149,7 +149,7 @@ def painter(arguments):
     from .style.features import load_features
     from .style.generator import SIZE, save_generator
 
-    settings = PainterSettings(**given(arguments, "batch", "precision", "accumulate", "compile", "seed"))
+    settings = PainterSettings(**given(arguments, "batch", "precision", "accumulate", "seed"))
     record = Record(arguments.output, arguments.tensorboard)
     photos = sources.open_source(arguments.photos, SIZE, watch=bar)
     if arguments.styles == "painters":
@@ -181,10 +181,12 @@ def painter(arguments):
 
 def personal(arguments):
     """Fine-tune the painter on liked pictures, for the styles of a style file."""
+    from dataclasses import replace
+
     from . import datasets, images
     from .personal.file import PersonalStyle
     from .runtime import device
-    from .style.adversarial import Pairs, fine_tuning
+    from .style.adversarial import PERSONAL, Pairs, fine_tuning
     from .style.generator import SIZE, load_painter, painter_beside, save_generator
 
     output = images.check_writable(arguments.output or painter_beside(arguments.style_file), [".safetensors"])
@@ -197,7 +199,7 @@ def personal(arguments):
     )
     say_skipped(photos, likes)
     pairs = Pairs(base.network, photos, likes, bar).styled(style_file.styles)
-    training = fine_tuning(base, pairs, arguments.seed)
+    training = fine_tuning(base, pairs, replace(PERSONAL, seed=arguments.seed))
     for _ in followed(training, arguments.steps):
         pass
     command = f"gantutor train personal STYLE --likes DIR --steps {arguments.steps} --seed {arguments.seed}"

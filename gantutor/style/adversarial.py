@@ -5,19 +5,21 @@ style are those of `optimise`, so that it learns to do in one pass what the opti
 discriminator sees patches of paintings, and is told what style each should have.
 """
 
+import json
 from copy import copy, deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from ..datasets import bundled
+from ..errors import InputError
 from ..gan.augment import RANDOM
 from ..gan.engine import Settings, Training, added, mixed, shuffled
 from ..gan.penalties import r1
 from ..images import centre_crop, image_grid, load_image
-from .generator import LAYERS, SIZE, Encoding, Generator, Painter, Stroke, Whitened, encoder_maps, grain
+from .generator import LAYERS, SIZE, STRIDE, Encoding, Generator, Painter, Stroke, Whitened, encoder_maps, grain
 from .losses import ContentLoss, MomentLoss, total_variation
 from .statistics import mean_and_covariance
 from .target import PIXELS, Style, describe
@@ -119,7 +121,7 @@ class Pairs:
     def to(self, device):
         """The same pairs for work on a device."""
         moved = copy(self)
-        moved.network = copy(self.network).to(device)
+        moved.network = deepcopy(self.network).to(device)
         moved.photos, moved.paintings = self.photos.to(device), self.paintings.to(device)
         moved.of_photos, moved.of_paintings = (
             {k: tuple(each.to(device) for each in pair) for k, pair in statistics.items()}
@@ -179,6 +181,17 @@ class PairDraw:
 
 class PainterTraining(Training):
     """A generator of paintings in training, as `Training` is for pictures from noise; `pictures` are `Pairs`."""
+
+    def __init__(self, generator, discriminator, pairs, settings):
+        if settings.crop > pairs.size or settings.crop % STRIDE or settings.crop < 2 * STRIDE:
+            raise InputError(
+                f"crops of {settings.crop} px cannot be: use a multiple of {STRIDE} from {2 * STRIDE} to the pictures' "
+                f"{pairs.size} px"
+            )
+        super().__init__(generator, discriminator, pairs, settings)
+
+    def about(self):
+        return json.dumps(json.loads(super().about()) | {"paintings": len(self.pictures.paintings)})
 
     def draw(self):
         return PairDraw(self.settings, self.step, len(self.pictures), len(self.pictures.paintings))
@@ -258,13 +271,13 @@ def build(pairs, seed):
         return generator, PatchDiscriminator(len(generator.usual))
 
 
-def fine_tuning(painter, pairs, seed=0):
+def fine_tuning(painter, pairs, settings=PERSONAL):
     """The PainterTraining that fits a Painter to a few styles; what is learnt is little, see `personal`."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         generator = personal(painter)
         discriminator = PatchDiscriminator(len(generator.usual))
-    return PainterTraining(generator, discriminator, pairs, replace(PERSONAL, seed=seed))
+    return PainterTraining(generator, discriminator, pairs, settings)
 
 
 def sample_sheet(painter, paintings, count=4):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gantutor.errors import InputError
 from gantutor.gan.engine import learning
 from gantutor.sources import Pictures
 from gantutor.style import adversarial
@@ -119,6 +120,16 @@ def test_the_adversarial_term_reaches_the_generator(pairs):
     assert norms[0] < 1e-6 < 1e-4 < norms[1]
 
 
+def test_refusals(pairs, tmp_path):
+    for crop in (12, 52, 8, 56):
+        with pytest.raises(InputError, match=f"crops of {crop} px"):
+            training(pairs, replace(SMALL, crop=crop))
+    training(pairs).save(tmp_path / "c.safetensors")
+    other = Pairs(pairs.network, pairs.photos, pictures(3, 1))
+    with pytest.raises(InputError, match="made with paintings 4, not 3"):
+        training(other).load(tmp_path / "c.safetensors")
+
+
 def test_a_stopped_run_goes_on_bit_by_bit(pairs, tmp_path):
     whole = training(pairs, replace(SMALL, r1_every=2))
     for _ in whole.run(4):
@@ -146,8 +157,7 @@ def test_the_discriminator_looks_at_patches_and_at_the_style():
 
 def test_fine_tuning_starts_from_the_painter_and_learns_little_of_it(pairs):
     base = load_painter()
-    run = adversarial.fine_tuning(base, pairs)
-    run.settings = replace(PERSONAL, batch=2, crop=32, precision="float32")
+    run = adversarial.fine_tuning(base, pairs, replace(PERSONAL, batch=2, crop=32, precision="float32"))
     style = Style.of(pairs.network, [pairs.paintings.batch(torch.tensor([0]))], [48])
     photo = pairs.photos.batch(torch.tensor([0]))
 
