@@ -1,8 +1,10 @@
 """A small modern GAN: a generator with skips to the picture, a residual discriminator, no batch normalisation.
 
-After StyleGAN2's networks (Karras et al. 2020, figure 7), much reduced: noise modulates every block, each block adds
-its own part to the picture, the discriminator is residual and sees the batch's deviation. It is meant to be trained
-with R1, differentiable augmentation and an average of the weights (see `engine`).
+After StyleGAN2's networks (Karras et al. 2020, figure 7), much reduced: noise modulates every convolution, whose
+answer is demodulated; each block adds its own part to the picture; the discriminator is residual and sees the batch's
+deviation. Sides change by 4 x 4 convolutions of stride 2, so that little is computed at the full size, and the
+picture ends in a sigmoid, which makes flat and strong colours easy. It is meant to be trained with R1, an average of
+the weights and, where pictures are few, augmentation (see `engine`).
 """
 
 from itertools import pairwise
@@ -15,6 +17,7 @@ from .dcgan import doublings
 from .networks import MinibatchDeviation
 
 MOST = 8  # times the width: the most channels
+SLOPE = 0.2  # of every LeakyReLU
 
 
 def widths(size, width):
@@ -23,67 +26,82 @@ def widths(size, width):
     return [width * min(MOST, 2 ** (count - number)) for number in range(count + 1)]
 
 
-class Scaled(nn.Module):
-    """A layer whose weights are N(0, 1) and scaled as it runs, so that all learn at one rate (Karras et al. 2018)."""
+def scale(weight, gain):
+    """What N(0, 1) weights are multiplied by as they run, so that all learn at one rate (Karras et al. 2018)."""
+    return gain / weight[0].numel() ** 0.5
 
-    def __init__(self, layer, gain=2**0.5):
-        super().__init__()
-        self.layer = layer
-        self.scale = gain / layer.weight[0].numel() ** 0.5
-        nn.init.normal_(layer.weight)
-        nn.init.zeros_(layer.bias)
+
+class Convolution(nn.Conv2d):
+    """A convolution with weights of one scale; a gain of √2 makes up for the LeakyReLU behind it."""
+
+    def __init__(self, before, after, side, gain=2**0.5, **options):
+        super().__init__(before, after, side, **options)
+        self.scale = scale(self.weight, gain)
+        nn.init.normal_(self.weight)
+        nn.init.zeros_(self.bias)
 
     def forward(self, x):
-        # Scaling the input scales what the weights do, and leaves the bias alone.
-        return self.layer(x * self.scale)
+        return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
 
 
-def convolution(before, after, side, gain=2**0.5):
-    return Scaled(nn.Conv2d(before, after, side, padding=side // 2), gain)
+class Linear(nn.Linear):
+    """The same for vectors."""
+
+    def __init__(self, before, after, gain=2**0.5):
+        super().__init__(before, after)
+        self.scale = scale(self.weight, gain)
+        nn.init.normal_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x):
+        return F.linear(x, self.weight * self.scale, self.bias)
 
 
 class Modulated(nn.Module):
-    """A convolution of normalised maps that noise scales and shifts channel by channel, then LeakyReLU.
+    """A convolution whose inputs noise scales channel by channel; with stride 2 it doubles the side. Then LeakyReLU.
 
-    Every map of every picture is normalised by itself first (adaptive instance normalisation, Karras et al. 2019),
-    so that no picture depends on the batch.
+    Its answer is divided by what it would be for independent inputs of variance 1/2 (demodulation, Karras et al.
+    2020, eq. 3), and moved by the noise. Both are done to the maps instead of the weights, which all pictures share.
     """
 
-    def __init__(self, before, after, latent):
+    def __init__(self, before, after, latent, stride=1):
         super().__init__()
-        self.style = Scaled(nn.Linear(latent, 2 * before), 1)
-        self.convolution = convolution(before, after, 3)
+        self.channels, self.stride = [before, after], stride
+        self.style = Linear(latent, before + after, 1)
+        self.weight = nn.Parameter(torch.randn(before, after, 2 + stride, 2 + stride))
 
     def forward(self, x, z):
-        scale, shift = self.style(z)[:, :, None, None].chunk(2, 1)
-        x = F.instance_norm(x) * (1 + scale) + shift
-        return F.leaky_relu(self.convolution(x), 0.2)
+        scale, shift = self.style(z).split(self.channels, 1)
+        scale = 1 + scale
+        power = self.weight.square().sum((2, 3)) / (2 * self.stride**2)  # a pixel is met by 1/stride² of the kernel
+        norm = (scale.float().square() @ power + 1e-8).rsqrt().to(x.dtype)
+        x = F.conv_transpose2d(x * scale[:, :, None, None], self.weight, stride=self.stride, padding=1)
+        return F.leaky_relu(x * norm[:, :, None, None] + shift[:, :, None, None], SLOPE)
 
 
 class Generator(nn.Module):
-    """Noise z (N, latent) to pictures (N, 3, size, size); values are near [0, 1] and not clipped."""
+    """Noise z (N, latent) to pictures (N, 3, size, size) in [0, 1]; none depends on the others."""
 
     def __init__(self, size=64, latent=128, width=16):
         super().__init__()
         self.latent = latent
         self.about = {"network": "modern", "size": size, "latent": latent, "width": width}
         channels = widths(size, width)
-        self.constant = nn.Parameter(torch.randn(1, channels[0], 4, 4))
-        self.blocks, self.to_rgb = nn.ModuleList(), nn.ModuleList()
-        for before, after in zip([channels[0], *channels], channels, strict=False):
-            self.blocks.append(nn.ModuleList([Modulated(before, after, latent), Modulated(after, after, latent)]))
-            self.to_rgb.append(convolution(after, 3, 1, gain=0.3))
+        self.first = Linear(latent, 16 * channels[0])
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([Modulated(before, after, latent, stride=2), Modulated(after, after, latent)])
+            for before, after in pairwise(channels)
+        )
+        self.to_rgb = nn.ModuleList(Convolution(count, 3, 1, gain=1) for count in channels)
 
     def forward(self, z):
         z = F.rms_norm(z, z.shape[1:])
-        x, picture = self.constant.expand(len(z), -1, -1, -1), 0.5
-        for number, ((first, second), to_rgb) in enumerate(zip(self.blocks, self.to_rgb, strict=True)):
-            if number:
-                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-                picture = F.interpolate(picture, scale_factor=2.0, mode="bilinear")
-            x = second(first(x, z), z)
-            picture = picture + to_rgb(x)
-        return picture
+        x = F.leaky_relu(self.first(z), SLOPE).view(len(z), -1, 4, 4).contiguous(memory_format=torch.channels_last)
+        logits = self.to_rgb[0](x)
+        for (up, on), to_rgb in zip(self.blocks, self.to_rgb[1:], strict=True):
+            x = on(up(x, z), z)
+            logits = F.interpolate(logits, scale_factor=2.0, mode="bilinear") + to_rgb(x)
+        return logits.sigmoid()
 
 
 class Discriminator(nn.Module):
@@ -95,34 +113,31 @@ class Discriminator(nn.Module):
     def __init__(self, size=64, width=16, deviation=True):
         super().__init__()
         channels = widths(size, width)[::-1]
-        self.from_rgb = convolution(3, channels[0], 1)
-        self.blocks = nn.ModuleList(Residual(*pair) for pair in pairwise(channels))
         last = channels[-1]
+        self.from_rgb = Convolution(3, channels[0], 3, padding=1)
+        self.blocks = nn.ModuleList(Residual(*pair) for pair in pairwise(channels))
         self.head = nn.Sequential(
             MinibatchDeviation() if deviation else nn.Identity(),
-            convolution(last + deviation, last, 3),
-            nn.LeakyReLU(0.2),
             nn.Flatten(),
-            Scaled(nn.Linear(16 * last, last)),
-            nn.LeakyReLU(0.2),
-            Scaled(nn.Linear(last, 1), 1),
+            Linear(16 * (last + deviation), last),
+            nn.LeakyReLU(SLOPE),
+            Linear(last, 1, 1),
         )
 
     def forward(self, images):
-        x = F.leaky_relu(self.from_rgb(2 * images - 1), 0.2)
+        x = F.leaky_relu(self.from_rgb(2 * images - 1), SLOPE)
         for block in self.blocks:
             x = block(x)
         return self.head(x)
 
 
 class Residual(nn.Module):
-    """Two convolutions and a halving beside a short cut."""
+    """A convolution that halves the side, beside a short cut."""
 
     def __init__(self, before, after):
         super().__init__()
-        self.first, self.second = convolution(before, before, 3), convolution(before, after, 3)
-        self.short = Scaled(nn.Conv2d(before, after, 1), 1)
+        self.long = Convolution(before, after, 4, stride=2, padding=1)
+        self.short = Convolution(before, after, 1, gain=1)
 
     def forward(self, x):
-        long = F.leaky_relu(self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
-        return F.avg_pool2d(long + self.short(x), 2) / 2**0.5
+        return (F.leaky_relu(self.long(x), SLOPE) + self.short(F.avg_pool2d(x, 2))) / 2**0.5

@@ -66,6 +66,13 @@ def test_dcgan_discriminator_without_batch_norm_judges_each_picture_alone():
     assert (usual(x)[:2] - usual(x[:2])).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_width_is_of_both_networks(name):
+    narrow, wide = (build(name, 32, width=width) for width in (4, 8))
+    for one, other in zip(narrow, wide, strict=True):
+        assert 2 < sum(p.numel() for p in other.parameters()) / sum(p.numel() for p in one.parameters()) < 4.2
+
+
 def test_modern_discriminator_sees_the_batch_only_if_told_so():
     x = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
@@ -79,16 +86,34 @@ def test_modern_generator_judges_each_noise_alone_and_forgets_its_length():
     z = noise(3, generator.latent)
     torch.testing.assert_close(generator(z)[:1], generator(z[:1]))
     torch.testing.assert_close(generator(z), generator(2 * z))
+    assert generator(z).min() > 0 and generator(z).max() < 1
     assert (generator(z)[0] - generator(z)[1]).abs().mean() > 1e-3
 
 
-def test_modern_layers_start_at_one_scale():
+@pytest.mark.parametrize("before, after", [(3, 64), (64, 8), (256, 256)])
+def test_modern_layers_start_at_one_scale(before, after):
     """Whatever their width, activations neither die nor grow."""
-    for before, after in ((3, 64), (64, 8), (256, 256)):
-        layer = modern.convolution(before, after, 3)
-        x = torch.randn(4, before, 16, 16, generator=torch.Generator().manual_seed(0))
-        answer = nn.functional.leaky_relu(layer(x), 0.2)[..., 1:-1, 1:-1]
+    torch.manual_seed(0)
+    x = torch.randn(8, before, 16, 16)
+    flat = modern.Linear(256 * before, after)(x.flatten(1))
+    for answer in (modern.Convolution(before, after, 3)(x), modern.Convolution(before, after, 4, stride=2)(x), flat):
+        answer = nn.functional.leaky_relu(answer, 0.2)
         assert answer.square().mean().sqrt().item() == pytest.approx(1.02, abs=0.2)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_modulated_is_a_convolution_of_each_picture_with_its_own_demodulated_weights(stride):
+    """Karras et al. 2020, eqs. 1 and 3, written out; the noise of a picture changes no other."""
+    torch.manual_seed(0)
+    layer = modern.Modulated(6, 5, latent=4, stride=stride)
+    x, z = torch.randn(3, 6, 8, 8), torch.randn(3, 4)
+    for picture, noise_of_it, answer in zip(x, z, layer(x, z), strict=True):
+        scale, shift = layer.style(noise_of_it).split([6, 5])
+        weight = layer.weight * (1 + scale)[:, None, None, None]
+        weight = weight / (weight.square().sum((0, 2, 3), keepdim=True) / (2 * stride**2)).sqrt()
+        plain = nn.functional.conv_transpose2d(picture[None], weight, shift, stride, padding=1)
+        torch.testing.assert_close(answer[None], nn.functional.leaky_relu(plain, 0.2), rtol=1e-4, atol=1e-4)
+    assert layer(x, z).shape[2:] == (8 * stride, 8 * stride)
 
 
 def test_settings_for_every_network():
@@ -118,7 +143,7 @@ def test_generator_files_that_cannot_be_used(tmp_path):
     write_tensors(dict(list(state.items())[1:]), bad, metadata)
     with pytest.raises(InputError, match="is damaged"):
         load_generator(bad)
-    write_tensors(state | {"constant": state["constant"] * torch.nan}, bad, metadata)
+    write_tensors(state | {"first.weight": state["first.weight"] * torch.nan}, bad, metadata)
     with pytest.raises(InputError, match="NaN or infinite"):
         load_generator(bad)
     bad.write_bytes(good.read_bytes()[:100])
