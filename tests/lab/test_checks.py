@@ -1,7 +1,7 @@
 """Every check passes on a right answer and says what is amiss with wrong ones.
 
 ANSWERS has an entry for every exercise: a right answer, and wrong answers each with words of the sentence it must get.
-Those of notebooks 01 to 05 lie beside this file.
+Those of notebooks 01 to 06 lie beside this file.
 """
 
 import importlib
@@ -12,7 +12,14 @@ import torch
 
 from gantutor.lab import checks
 from gantutor.lab.checks import Verdict, Wrong, exercise, need_tensor
-from tests.lab import answers_failures, answers_features, answers_minimax, answers_training, answers_transfer
+from tests.lab import (
+    answers_failures,
+    answers_features,
+    answers_minimax,
+    answers_painting,
+    answers_training,
+    answers_transfer,
+)
 
 for module in pkgutil.iter_modules(checks.__path__):
     importlib.import_module(f"{checks.__name__}.{module.name}")
@@ -55,6 +62,7 @@ ANSWERS = {
     **answers_features.ANSWERS,
     **answers_transfer.ANSWERS,
     **answers_training.ANSWERS,
+    **answers_painting.ANSWERS,
 }
 
 
