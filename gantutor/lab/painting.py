@@ -8,6 +8,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch.nn import functional as F
 
 from .. import datasets, images
+from ..errors import InputError
 from ..painters import paint
 from ..sources import Pictures, tile
 from ..style.generator import SIZE, moved, ridged
@@ -223,6 +224,8 @@ def weighing(pictures, places, terms, alpha, beta, gamma, smooth):
     pictures are the three that span it; terms has content, style, adversarial and smooth as `landscape` takes them.
     """
     weights = {"content": alpha, "style": beta, "adversarial": gamma, "smooth": smooth}
+    if not any(weights.values()):
+        raise InputError("all weights are 0, so that nothing is asked for: raise one of them")
     total = sum(weight * terms[name] for name, weight in weights.items())
     row, column = divmod(int(total.argmin()), len(places))
     u, v = float(places[column]), float(places[row])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from gantutor.errors import InputError
 from gantutor.images import image_grid
 from gantutor.lab import painting
 from gantutor.lab.panels import Panel, png
@@ -149,6 +150,12 @@ def test_weighing_shows_the_best_picture_of_the_plane(weights, words):
     u, v = (float(part.split("=")[1].split(",")[0]) for part in sentence.split(":")[0].split("u ")[1].split(", v"))
     shown = torch.from_numpy(figure.axes[1].get_images()[0].get_array().copy()).permute(2, 0, 1)[None]
     torch.testing.assert_close(shown.float(), painting.between(*corners, u, v))
+
+
+def test_weighing_wants_a_weight():
+    corners = [noise(1, 3, 4, 4, seed=seed) for seed in range(3)]
+    with pytest.raises(InputError, match="all weights are 0"):
+        painting.weighing(corners, *plane(), 0, 0, 0, 0)
 
 
 def gaussians():
