@@ -61,7 +61,7 @@ STYLES = (  # painter and seed
     ("watercolour", 4),
 )
 LIKED = 12
-DESIGN_STEPS = 300
+DESIGN_STEPS = 200
 
 
 def square(path, size=256):
@@ -159,12 +159,14 @@ def quality(options):
     photos = held_out(options, len(PHOTOS))
     source = square(list_images(options.photos)[955]) if options.photos else square(bundled("photos/galaxies.jpg"))
     styles = [paint(source, family, seed=seed) for family, seed in STYLES]
+    owns = [Style.of(painter.network, [photo]) for photo in photos]
     table, sheet = {"generator": [], "optimiser": []}, [torch.cat([torch.ones_like(source), *photos])]
     for (family, _), painting in zip(STYLES, tqdm(styles, unit="style"), strict=True):
         style = Style.of(painter.network, [painting])
-        for name, way in (("generator", at_once), ("optimiser", in_steps)):
+        mixed = [Style.mixed([own, style], [1 - options.strength, options.strength]) for own in owns]
+        for name, way, wanted in (("generator", at_once, mixed), ("optimiser", in_steps, [style] * len(photos))):
             start = time.perf_counter()
-            painted = [way(painter, photo, style) for photo in photos]
+            painted = [way(painter, *each) for each in zip(photos, wanted, strict=True)]
             taken = (time.perf_counter() - start) / len(photos)
             for photo, picture in zip(photos, painted, strict=True):
                 fall = judge.style(picture, painting) / judge.style(photo, painting)
@@ -256,8 +258,10 @@ class Adaptive(Generator):
 
     def scaled_transport(self, encoding, statistics, layer):
         whitened, (mean, covariance) = encoding.whitened[layer], statistics[layer]
-        root = whitened.root @ whitened.root
-        ratio = (one_pass.ridged(covariance).diagonal(dim1=1, dim2=2) / root.diagonal(dim1=1, dim2=2)).sqrt()
+        was, now = (
+            each.diagonal(dim1=1, dim2=2) for each in (whitened.root @ whitened.root, one_pass.ridged(covariance))
+        )
+        ratio = (now / was).sqrt().to(mean)
         strength = self.strength(layer)
         return torch.diag_embed(ratio) / strength[:, None], (mean - ratio * whitened.mean) / strength
 
@@ -320,7 +324,7 @@ def designs(options):
         torch.manual_seed(0)
         generator = kind(build(pairs, 0)[0].channels)
         generator.calibrate(pairs.of_paintings)
-        training = PainterTraining(generator, discriminator, pairs, PainterSettings(crop=128, ema=1000, **changed))
+        training = PainterTraining(generator, discriminator, pairs, PainterSettings(crop=128, ema=400, **changed))
         for _ in training.run(options.steps):
             pass
         painter = Painter(network, training.average)
@@ -363,9 +367,9 @@ def main():
             added.add_argument(f"--{name}", type=str if value is None else type(value), default=value)
 
     command(speed, rounds=20)
-    command(quality, teacher=None, photos=None)
+    command(quality, teacher=None, photos=None, strength=1.0)
     command(personal, teacher=None, photos=None, family="cubism", steps=300, seed=11)
-    command(designs, teacher=None, photos=None, steps=DESIGN_STEPS, count=200)
+    command(designs, teacher=None, photos=None, steps=DESIGN_STEPS, count=100)
     command(large, size=4096)
     options = parser.parse_args()
     options.run(options)

@@ -55,7 +55,7 @@ class PainterSettings(Settings):
     own: float = 0.05
 
 
-PERSONAL = PainterSettings(batch=4, rates=(2e-3, 1e-3), ema=400, own=0.0)  # a few minutes with a painter that can paint
+PERSONAL = PainterSettings(batch=4, rates=(4e-3, 1e-3), ema=400, own=0.0, beta=4.0)  # a few minutes of a painter that can paint
 
 
 class PatchDiscriminator(nn.Module):
@@ -88,10 +88,11 @@ class Pairs:
     """
 
     def __init__(self, network, photos, paintings, watch=lambda items, total, what: items):
-        self.network, self.photos, self.paintings = network, photos, paintings
+        device = next(network.parameters()).device
+        self.network, self.photos, self.paintings = network, photos.to(device), paintings.to(device)
         self.layers, self.size = (PIXELS, *network.style_layers), photos.size
-        self.of_photos = self.described(photos, "looking at photos", watch)
-        self.of_paintings = self.described(paintings, "looking at paintings", watch)
+        self.of_photos = self.described(self.photos, "looking at photos", watch)
+        self.of_paintings = self.described(self.paintings, "looking at paintings", watch)
 
     @torch.no_grad()
     def described(self, pictures, what, watch):
