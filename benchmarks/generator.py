@@ -31,7 +31,7 @@ from tqdm import tqdm
 from gantutor import sources
 from gantutor.datasets import bundled, list_images
 from gantutor.images import centre_crop, image_grid, load_image, resize, save_image
-from gantutor.painters import paint
+from gantutor.painters import HELD_OUT, paint
 from gantutor.runtime import device
 from gantutor.style import generator as one_pass
 from gantutor.style.adversarial import (
@@ -61,6 +61,7 @@ STYLES = (  # painter and seed
     ("watercolour", 4),
 )
 LIKED = 12
+STRENGTHS = (1.0, 0.7)  # of the generator's style: mixed with the photo's own
 DESIGN_STEPS = 200
 
 
@@ -160,39 +161,35 @@ def quality(options):
     source = square(list_images(options.photos)[955]) if options.photos else square(bundled("photos/galaxies.jpg"))
     styles = [paint(source, family, seed=seed) for family, seed in STYLES]
     owns = [Style.of(painter.network, [photo]) for photo in photos]
-    table, sheet = {"generator": [], "optimiser": []}, [torch.cat([torch.ones_like(source), *photos])]
+    table, sheet = [], [torch.cat([torch.ones_like(source), *photos])]
     for (family, _), painting in zip(STYLES, tqdm(styles, unit="style"), strict=True):
         style = Style.of(painter.network, [painting])
-        mixed = [Style.mixed([own, style], [1 - options.strength, options.strength]) for own in owns]
-        for name, way, wanted in (("generator", at_once, mixed), ("optimiser", in_steps, [style] * len(photos))):
+        for name in (*STRENGTHS, "optimiser"):
+            wanted, way = [style] * len(photos), in_steps
+            if name in STRENGTHS:
+                wanted, way = [Style.mixed([own, style], [1 - name, name]) for own in owns], at_once
             start = time.perf_counter()
             painted = [way(painter, *each) for each in zip(photos, wanted, strict=True)]
             taken = (time.perf_counter() - start) / len(photos)
             for photo, picture in zip(photos, painted, strict=True):
-                fall = judge.style(picture, painting) / judge.style(photo, painting)
-                table[name].append((family, fall, judge.content(picture, photo), taken))
-            sheet.append(torch.cat([painting, *painted]))
+                left = judge.style(picture, painting) / judge.style(photo, painting)
+                table.append((name, family, left, judge.content(picture, photo), taken))
+            if name != STRENGTHS[1]:
+                sheet.append(torch.cat([painting, *painted]))
     RESULTS.mkdir(exist_ok=True)
     save_image(image_grid(torch.cat(sheet), len(photos) + 1), RESULTS / "generator_quality.jpg")
-    unseen = ("cubism", "watercolour")
-    means = {}
-    for name, rows in table.items():
-        for which, chosen in (
-            ("all", rows),
-            ("painters trained on", [row for row in rows if row[0] not in unseen]),
-            ("painters held out", [row for row in rows if row[0] in unseen]),
-        ):
-            style, content, taken = (statistics.mean(column) for column in list(zip(*chosen, strict=True))[1:])
-            means[name, which] = style, content, taken
+    for which, families in (("all", {row[1] for row in table}), ("held-out painters", set(HELD_OUT))):
+        means = {}
+        for name in (*STRENGTHS, "optimiser"):
+            rows = [row[2:] for row in table if row[0] == name and row[1] in families]
+            means[name] = [statistics.mean(column) for column in zip(*rows, strict=True)]
+        for name, (left, content, taken) in means.items():
+            aim, bound, slow = means["optimiser"]
             print(
-                f"{name:9} {which:20} style {style:.3f} of the photo's, content {content:.3f}, {taken:.2f} s a picture"
+                f"{which:18} {name if name == 'optimiser' else f'strength {name}':13} style left {left:.3f}, "
+                f"content {content:.3f}, {taken:.2f} s; of the optimiser's: fall {(1 - left) / (1 - aim):.2f}, "
+                f"content {content / bound:.2f}, time {taken / slow:.4f}"
             )
-    for which in ("all", "painters trained on", "painters held out"):
-        (style, content, taken), (aim, bound, slow) = means["generator", which], means["optimiser", which]
-        print(
-            f"{which:20}: {(1 - style) / (1 - aim):.2f} of the optimiser's fall, content x {content / bound:.2f}, "
-            f"time x {taken / slow:.4f}"
-        )
 
 
 def at_once(painter, photo, style):
@@ -367,7 +364,7 @@ def main():
             added.add_argument(f"--{name}", type=str if value is None else type(value), default=value)
 
     command(speed, rounds=20)
-    command(quality, teacher=None, photos=None, strength=1.0)
+    command(quality, teacher=None, photos=None)
     command(personal, teacher=None, photos=None, family="cubism", steps=300, seed=11)
     command(designs, teacher=None, photos=None, steps=DESIGN_STEPS, count=100)
     command(large, size=4096)
