@@ -68,7 +68,7 @@ def paint(arguments):
     from .personal.file import PersonalStyle
     from .runtime import device
     from .style.features import load_features
-    from .style.optimise import optimise, total_steps
+    from .style.optimise import check_photo, optimise, total_steps
     from .style.statistics import with_colours_of
     from .style.target import Regions, Style
 
@@ -78,7 +78,10 @@ def paint(arguments):
             raise InputError(
                 f"{output} is what is to be painted, its style or its mask: give the painting another name"
             )
+    if arguments.painter and arguments.by != "generator":
+        raise InputError("--painter is for the generator: add --by generator, or leave it out")
     photo = images.load_image(arguments.photo, arguments.size).to(device())
+    check_photo(photo)
     mask = load_mask(arguments.mask, arguments.size) if arguments.mask else None
     if arguments.style is not None and arguments.mix:
         raise InputError("--style and --mix exclude each other: leave one out")
@@ -104,8 +107,10 @@ def paint(arguments):
         else:
             style = personal.style(1 if arguments.style is None else arguments.style)
     style, original = style.to(device()), images.resize(photo, arguments.size)
+    if mask is not None:
+        Regions([(style, mask)]).check(original)
     if arguments.by == "generator":
-        painting = paint_at_once(arguments, original, style)
+        painting = paint_at_once(arguments, network, original, style)
         done = "painted by the generator"
     else:
         style = style if mask is None else Regions([(style, mask)]).to(device())
@@ -121,19 +126,25 @@ def paint(arguments):
     print(f"{arguments.output}: {done}")
 
 
-def paint_at_once(arguments, photo, style):
-    """The generator's painting of a photo, with the painter beside the style file if there is one."""
+def paint_at_once(arguments, network, photo, style):
+    """The generator's painting of a photo in a style of the network's features.
+
+    It is by the painter named, by the one beside the style file if there is one, or by the bundled one.
+    """
     from .runtime import device
+    from .style.features import fingerprint
     from .style.generator import load_painter, painter_beside
     from .style.target import Style
 
     if arguments.strength > 1:
         raise InputError(f"--strength {arguments.strength} is more than the generator has: say at most 1")
     beside = painter_beside(arguments.style_file)
-    chosen = arguments.painter or (beside if beside.exists() else None)
+    chosen = arguments.painter or (beside if beside != Path(arguments.style_file) and beside.exists() else None)
     if chosen:
         print(f"painter: {chosen}")
     painter = load_painter(chosen, device())
+    if fingerprint(network) != fingerprint(painter.network):
+        raise InputError("the generator paints by the bundled features: learn the style with these, or leave out --by")
     if arguments.strength < 1:
         own = Style.of(painter.network, [photo])
         style = Style.mixed([own, style], [1 - arguments.strength, arguments.strength])
@@ -226,7 +237,7 @@ def parser():
     add("-o", "--output", required=True, help="the style file to write (.safetensors)")
     add("--styles", type=number(int, 1, 100), metavar="K", help="how many styles there are, if you know")
     add("--features", default="bundled", help="bundled (default), vgg19, or a file from `gantutor train features`")
-    add("--seed", type=int, default=0)
+    add("--seed", type=number(int, 0, 2**63 - 1), default=0)
 
     add = command("paint", paint).add_argument
     add("style_file", metavar="STYLE", help="a style file from `gantutor learn`, or a picture to take the style from")
@@ -259,7 +270,7 @@ def parser():
     add("--limit", type=number(int, 1, 10**9), help="use the first so many photos only")
     add("--paintings", type=number(int, 0, 10**6), default=900, help="how many pictures the painters add (default 900)")
     add("--steps", type=number(int, 1, 10**9), default=22_000)
-    add("--seed", type=int, default=0)
+    add("--seed", type=number(int, 0, 2**63 - 1), default=0)
 
     add = command("gan", train.gan, networks).add_argument
     add("--data", default="paintings", help="paintings (default, made here), a folder, or torchvision:CIFAR10")
@@ -275,7 +286,7 @@ def parser():
     add("--fit", action="store_true", help="find out how many parts the memory asks for")
     add("--compile", action="store_true", help="use torch.compile")
     add("--tensorboard", action="store_true", help="write TensorBoard's logs too")
-    add("--seed", type=int, default=0)
+    add("--seed", type=number(int, 0, 2**63 - 1), default=0)
 
     add = command("painter", train.painter, networks).add_argument
     add("--photos", required=True, help="a folder of photos, at least 256 px a side")
@@ -289,7 +300,7 @@ def parser():
     add("--accumulate", type=number(int, 1, 10**6), help="cut a step into so many parts, to save memory")
     add("--fit", action="store_true", help="find out how many parts the memory asks for")
     add("--tensorboard", action="store_true", help="write TensorBoard's logs too")
-    add("--seed", type=int, default=0)
+    add("--seed", type=number(int, 0, 2**63 - 1), default=0)
 
     add = command("personal", train.personal, networks).add_argument
     add("style_file", metavar="STYLE", help="a style file from `gantutor learn`")
@@ -298,7 +309,7 @@ def parser():
     add("--painter", help="the painter to begin with (default: the bundled one)")
     add("-o", "--output", type=Path, help="the painter to write (default: beside the style file)")
     add("--steps", type=number(int, 1, 10**9), default=300)
-    add("--seed", type=int, default=0)
+    add("--seed", type=number(int, 0, 2**63 - 1), default=0)
     return main
 
 

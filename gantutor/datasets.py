@@ -13,6 +13,7 @@ from . import images
 from .errors import InputError
 from .painters import paint
 
+TRIES = 20  # photos that may be damaged, one after the other
 ZOOM = 1.25  # a training crop is cut out of a picture whose short side is up to this much longer
 
 
@@ -200,8 +201,18 @@ def painting(task):
     paths, family, seed, number, size = task
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, number])
-    photo = images.to_pil(images.load_image(paths[rng.integers(len(paths))]))
+    photo = images.to_pil(any_photo(paths, rng))
     side = int(min(photo.size) * rng.uniform(0.6, 1))
     left, top = rng.integers(0, photo.width - side + 1), rng.integers(0, photo.height - side + 1)
     photo = photo.resize((size, size), resample=1, box=(left, top, left + side, top + side))
     return images.to_pil(paint(images.from_pil(photo), family, int(rng.integers(2**31))))
+
+
+def any_photo(paths, rng):
+    """One of the photos at random (1, 3, H, W); a damaged one is passed over."""
+    for _ in range(TRIES):
+        try:
+            return images.load_image(paths[rng.integers(len(paths))])
+        except InputError as error:
+            reason = error
+    raise reason

@@ -111,7 +111,7 @@ def style_paintings(photos, count, size=256, seed=0, watch=lambda items, total, 
     The families are in turn; the same from a seed.
     """
     families = [name for name in FAMILIES if name not in HELD_OUT]
-    key = ("style paintings 1", size, count, seed, *(Path(photo).name for photo in photos))
+    key = ("style paintings 2", size, count, seed, *map(identity, photos))
 
     def made():
         work = datasets.paintings(photos, families, count, seed, size)
@@ -133,8 +133,7 @@ def tile(picture, size, rng):
 def folder_pictures(folder, size, watch=lambda items, total, what: items):
     """The central squares of all pictures in a folder; files that cannot be used are left out, and said."""
     found = datasets.Folder(folder, size)
-    about = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in found.paths]
-    key = ("folder 1", size, *about)
+    key = ("folder 1", size, *map(identity, found.paths))
     notes = cache_file(key).with_suffix(".skipped.json")
 
     def made():
@@ -148,6 +147,12 @@ def folder_pictures(folder, size, watch=lambda items, total, what: items):
             temporary.write_text(json.dumps(skipped), encoding="utf-8")
 
     return Pictures(cached(key, size, made), json.loads(notes.read_text(encoding="utf-8")))
+
+
+def identity(path):
+    """What tells a file from another, and from what it was before."""
+    path = Path(path)
+    return str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns
 
 
 def torchvision_pictures(name, size, watch=lambda items, total, what: items):

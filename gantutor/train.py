@@ -1,6 +1,6 @@
 """The commands of `gantutor train`: features | gan | painter | personal.
 
-Each goes on where it stopped, and writes the command that made it into its file. Heavy imports are inside.
+All but the last, which takes minutes, go on where they stopped. Heavy imports are inside.
 """
 
 import json
@@ -187,29 +187,31 @@ def personal(arguments):
     from .personal.file import PersonalStyle
     from .runtime import device
     from .style.adversarial import PERSONAL, Pairs, fine_tuning
+    from .style.features import fingerprint
     from .style.generator import SIZE, load_painter, painter_beside, save_generator
 
     output = images.check_writable(arguments.output or painter_beside(arguments.style_file), [".safetensors"])
+    for given_file in (arguments.style_file, arguments.painter):
+        if given_file and output.exists() and Path(given_file).exists() and output.samefile(given_file):
+            raise InputError(f"{output} is what the painter is made from: give it another name")
     style_file = PersonalStyle.load(arguments.style_file)
     base = load_painter(arguments.painter, device())
-    for style in style_file.styles:
-        base.statistics(style)  # says so if it is of other features
+    if style_file.features_hash != fingerprint(base.network):
+        raise InputError(f"{arguments.style_file} is of other features than the bundled ones: learn it with these")
     photos, likes = (
         squares(folder, SIZE) for folder in (arguments.photos or datasets.bundled("photos"), arguments.likes)
     )
     say_skipped(photos, likes)
-    pairs = Pairs(base.network, photos, likes, bar).styled(style_file.styles)
+    pairs = Pairs(base.network, photos, likes, bar).styled([style.to(device()) for style in style_file.styles])
     training = fine_tuning(base, pairs, replace(PERSONAL, seed=arguments.seed))
     for _ in followed(training, arguments.steps):
         pass
-    command = f"gantutor train personal STYLE --likes DIR --steps {arguments.steps} --seed {arguments.seed}"
-    save_generator(
-        training.painter().generator,
-        base.network,
-        output,
-        {"command": command, "photos": len(photos), "likes": len(likes)},
-    )
-    print(f"painter: {output}\n`gantutor paint {arguments.style_file} PHOTO --by generator -o OUT` uses it")
+    if training.processes.is_main_process:
+        command = f"gantutor train personal STYLE --likes DIR --steps {arguments.steps} --seed {arguments.seed}"
+        about = {"command": command, "photos": len(photos), "likes": len(likes)}
+        save_generator(training.painter().generator, base.network, output, about)
+        named = "" if output == painter_beside(arguments.style_file) else f" --painter {output}"
+        print(f"painter: {output}\n`gantutor paint {arguments.style_file} PHOTO --by generator{named} -o OUT` uses it")
 
 
 def squares(folder, size):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 
-from gantutor import cli
+from gantutor import cli, train
 from gantutor.datasets import bundled
 from gantutor.images import load_image, save_image
 from gantutor.painters import paint
@@ -183,7 +183,7 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
     for number in range(2):
         noise = torch.rand(1, 3, 100, 110, generator=torch.Generator().manual_seed(number))
         save_image(noise, photos / f"{number}.png")
-    monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 2)
     arguments = ["train", "features", "--photos", photos, "--teacher", teacher, "-o", out, "--paintings", 0]
     arguments += ["--steps", 3]
     arguments = [str(a) for a in arguments]
@@ -336,6 +336,25 @@ def test_train_personal_writes_a_painter_that_paint_finds(liked, style_file, pho
     assert not torch.equal(load_image(tmp_path / "o.png"), before)
     refuses(capsys, tmp_path, ["train", "personal", mine, "--likes", tmp_path / "nowhere"], "nowhere")
     refuses(capsys, tmp_path, ["train", "personal", photo, "--likes", liked], "safetensors")
+    refuses(capsys, tmp_path, ["train", "personal", mine, "--likes", liked, "-o", mine], "another name")
+    refuses(capsys, tmp_path, [*arguments[:-2], "--painter", mine], "add --by generator")
+
+
+def test_the_generator_refuses_styles_of_other_features(liked, photo, tmp_path, capsys):
+    from gantutor.style.features import load_features, save_student
+
+    network = load_features()
+    with torch.no_grad():
+        network.steps[0][-2].weight.mul_(1.1)
+    other = tmp_path / "other.safetensors"
+    save_student(network, other, {})
+    style = tmp_path / "style.safetensors"
+    assert cli.main(["learn", str(liked), "-o", str(style), "--features", str(other), "--styles", "1"]) == 0
+    capsys.readouterr()
+    for extra in ([], ["--strength", "0.5"]):
+        arguments = ["paint", style, photo, "-o", tmp_path / "o.png", "--by", "generator", *extra]
+        refuses(capsys, tmp_path, arguments, "bundled features")
+    refuses(capsys, tmp_path, ["train", "personal", style, "--likes", liked], "other features")
 
 
 def test_empty_folder(tmp_path, capsys):

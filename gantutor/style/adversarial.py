@@ -34,6 +34,8 @@ BEYOND = 10.0  # weight of the mean square of what leaves [0, 1]
 class PainterSettings(Settings):
     """How a generator of paintings is trained: `Settings`, the weights of its four terms, and two more.
 
+    Content is relative to that of a part's photos together, so that cutting a step into parts changes it a little.
+
     crop: the side in px of the pictures' crops. own: the share of photos to be painted in their own style, which is to
     leave them as they are.
     """
@@ -55,7 +57,8 @@ class PainterSettings(Settings):
     own: float = 0.05
 
 
-PERSONAL = PainterSettings(batch=4, rates=(4e-3, 1e-3), ema=400, own=0.0, beta=4.0)  # a few minutes of a painter that can paint
+# For a few minutes with a painter that can paint.
+PERSONAL = PainterSettings(batch=4, rates=(4e-3, 1e-3), ema=400, own=0.0, beta=4.0)
 
 
 class PatchDiscriminator(nn.Module):
@@ -184,9 +187,10 @@ class PainterTraining(Training):
     """A generator of paintings in training, as `Training` is for pictures from noise; `pictures` are `Pairs`."""
 
     def __init__(self, generator, discriminator, pairs, settings):
-        if settings.crop > pairs.size or settings.crop % STRIDE or settings.crop < 2 * STRIDE:
+        least = 2 * max(pairs.network.stride[layer] for layer in pairs.network.style_layers)
+        if settings.crop > pairs.size or settings.crop % STRIDE or settings.crop < least:
             raise InputError(
-                f"crops of {settings.crop} px cannot be: use a multiple of {STRIDE} from {2 * STRIDE} to the pictures' "
+                f"crops of {settings.crop} px cannot be: use a multiple of {STRIDE} from {least} to the pictures' "
                 f"{pairs.size} px"
             )
         super().__init__(generator, discriminator, pairs, settings)
@@ -299,8 +303,8 @@ class LowRank(nn.Module):
     def __init__(self, weight, rank):
         super().__init__()
         rows, columns = weight.flatten(1).shape
-        self.left = nn.Parameter(torch.zeros(rows, rank))
-        self.right = nn.Parameter(torch.randn(rank, columns) / columns**0.5)
+        self.left = nn.Parameter(torch.zeros(rows, rank, device=weight.device))
+        self.right = nn.Parameter((torch.randn(rank, columns) / columns**0.5).to(weight.device))
 
     def forward(self, weight):
         return weight + (self.left @ self.right).view_as(weight)

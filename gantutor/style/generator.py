@@ -259,7 +259,7 @@ class Painter:
         return painting[..., : encoding.shape[0], : encoding.shape[1]].clamp(0, 1)
 
     def statistics(self, style):
-        """A Style as the generator takes it. InputError for another kind of style, or one of other features."""
+        """A Style as the generator takes it. InputError for another kind of style, or for other layers than its own."""
         if not isinstance(style, Style):
             raise InputError("the generator paints in means and covariances alone: use a Style, or paint by optimiser")
         found = {layer: len(mean) for layer, (mean, _) in style.at(SIZE).items()}
@@ -298,7 +298,8 @@ def part(maps, box, stride=1):
 
 def painter_beside(style_file):
     """Where the painter that was trained for a style file lies."""
-    return Path(style_file).with_suffix(".painter.safetensors")
+    style_file = Path(style_file)
+    return style_file.with_suffix(".painter.safetensors") if style_file.suffix == ".safetensors" else style_file
 
 
 def save_generator(generator, network, path, record):
@@ -320,13 +321,13 @@ def load_painter(path=None, device="cpu"):
     network = load_features("bundled", device)
     try:
         about = json.loads(metadata["about"])
-        generator = Generator(about["channels"])
+        features_hash, generator = about["features_hash"], Generator(about["channels"])
         generator.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is damaged: make it again with `gantutor train painter`") from error
     if not all(tensor.isfinite().all() for tensor in state.values()):
         raise InputError(f"{path} holds NaN or infinite weights: make it again with `gantutor train painter`")
-    if about["features_hash"] != fingerprint(network):
+    if features_hash != fingerprint(network):
         raise InputError(f"{path} was trained with other features than the bundled ones: train it again")
     generator.requires_grad_(False).to(device, memory_format=torch.channels_last)
     return Painter(network, generator)

@@ -209,6 +209,7 @@ def test_file(network, photo, style, tmp_path):
 
     refuses("no painter of this version", format="gantutor.painter.0")
     refuses("damaged", about="{}")
+    refuses("damaged", about=metadata["about"].replace("features_hash", "hash"))
     refuses("damaged", state={k: v for k, v in state.items() if k != "to_rgb.bias"})
     refuses("NaN", state=state | {"to_rgb.bias": state["to_rgb.bias"] * float("nan")})
     refuses("other features", about=metadata["about"].replace('"features_hash": "', '"features_hash": "0'))
