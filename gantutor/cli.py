@@ -12,10 +12,13 @@ from .errors import InputError
 
 def learn(arguments):
     """Find the styles in a folder of liked pictures; writes a style file and, beside it, a contact sheet (.png)."""
-    from . import datasets, images
+    from accelerate import PartialState
+
+    from . import images
     from .lab import plots, progress
-    from .personal.file import learn
-    from .personal.space import SIZE
+    from .personal.collection import Collection
+    from .personal.learning import learn
+    from .personal.space import space_of
     from .runtime import device
     from .style.features import load_features
 
@@ -27,38 +30,50 @@ def learn(arguments):
         raise InputError(
             f"{output} lies among the liked pictures, and its contact sheet would be one: choose another place"
         )
-    network = load_features(arguments.features, device())
-    pictures, paths, skipped = datasets.load_folder(arguments.folder, SIZE)
-    for sentence in skipped:
-        print(f"left out: {sentence}", file=sys.stderr)
-    if len(pictures) < 2:
-        raise InputError(f"{arguments.folder} holds one usable picture: give at least two, better a dozen")
-    pictures = [picture.to(device()) for picture in pictures]
-    style, clusters = learn(
-        pictures,
-        network,
-        arguments.features,
-        arguments.seed,
-        arguments.styles,
-        watch=lambda them: progress.follow(them, description="looking at the pictures"),
+    here, processes = device(), PartialState(cpu=device().type == "cpu")
+    network = load_features(arguments.features, processes.device if here.type == "cuda" else here)
+    collection = Collection(arguments.folder)
+    collection.describe(
+        network, space_of(network), lambda items, total: progress.follow(items, total, "looking at the pictures")
     )
+    if not processes.is_main_process:
+        return
+    for sentence in collection.skipped:
+        print(f"left out: {sentence}", file=sys.stderr)
+    if len(collection) < 2:
+        raise InputError(f"{arguments.folder} holds one usable picture: give at least two, better a dozen")
+    style, clusters = learn(collection, network, arguments.features, arguments.seed, arguments.styles)
     style.save(output)
-    plots.save(plots.contact_sheet(pictures, clusters), sheet)
+    plots.save(plots.contact_sheet(collection, clusters), sheet)
     print(summary(style))
     for number, medoid in enumerate(clusters.medoids, start=1):
-        print(f"style {number} is best seen in {paths[medoid]}")
+        print(f"style {number} is best seen in {collection.paths[medoid]}")
     print(f"style file: {output}\ncontact sheet: {sheet}")
 
 
 def summary(style):
-    """The styles of a file as a table."""
+    """The styles of a file as a table, and how sure they are."""
     lines = [f"{len(style.counts)} style{'s' * (len(style.counts) > 1)} in {sum(style.counts)} pictures"]
-    for number, (count, share, tightness) in enumerate(
-        zip(style.counts, style.shares, style.tightness, strict=True), 1
+    for number, (count, share, tightness, weight) in enumerate(
+        zip(style.counts, style.shares, style.tightness, style.weights, strict=True), 1
     ):
         tight = "" if tightness is None else f", tightness {tightness:.2f}"
-        lines.append(f"style {number}: {count} pictures, {share:.0%}{tight}")
+        liked = "" if abs(weight - share) < 1e-6 else f", weight {weight:.2f} by your clicks"
+        lines.append(f"style {number}: {count} pictures, {share:.0%}{tight}{liked}")
+    if style.answers:
+        said = [f"{said_number(found)} {share:.0%}" for found, share in style.answers.items()]
+        lines.append(f"how sure: of random parts of the pictures {', '.join(said)}")
+    if style.found == 0:
+        lines.append(
+            "one cannot tell from these pictures which styles there are, so they are taken as one: "
+            "give more pictures of a kind, or say --styles K"
+        )
     return "\n".join(lines)
+
+
+def said_number(found):
+    """What a part of a collection answered, in words."""
+    return {0: "cannot tell", 1: "say 1 style"}.get(found, f"say {found} styles")
 
 
 def paint(arguments):
@@ -103,7 +118,7 @@ def paint(arguments):
             )
         network = personal.network(device())
         if arguments.mix:
-            style = personal.mix(arguments.mix)
+            style = personal.mix(personal.weights if arguments.mix == "liked" else arguments.mix)
         else:
             style = personal.style(1 if arguments.style is None else arguments.style)
     style, original = style.to(device()), images.resize(photo, arguments.size)
@@ -208,11 +223,13 @@ def number(kind, least, most):
 
 
 def weights(text):
-    """An argparse type: the weights of --mix, as in 0.7,0.3."""
+    """An argparse type: the weights of --mix, as in 0.7,0.3, or "liked"."""
+    if text == "liked":
+        return text
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no list of weights such as 0.7,0.3") from None
+        raise argparse.ArgumentTypeError(f"{text} is no list of weights such as 0.7,0.3, nor liked") from None
 
 
 class Parser(argparse.ArgumentParser):
@@ -244,7 +261,7 @@ def parser():
     add("photo", metavar="PHOTO")
     add("-o", "--output", type=Path, required=True, help="the picture to write (.png, .jpg, .webp)")
     add("--style", type=int, metavar="N", help="which style of the file, counted from 1 (default: the first)")
-    add("--mix", type=weights, metavar="W,W,…", help="mix all styles of the file with these weights, such as 0.7,0.3")
+    add("--mix", type=weights, metavar="W,W,…", help="mix all styles of the file: 0.7,0.3, or liked")
     add("--size", type=number(int, 32, 4096), default=256, help="short side of the result in px (default 256)")
     add(
         "--strength", type=number(float, 0, 10), default=1.0, help="weight of the style against the content (default 1)"
@@ -261,7 +278,7 @@ def parser():
 
     command("doctor", doctor)
 
-    training = commands.add_parser("train", help="Train networks: features, a GAN, a painter.")
+    training = commands.add_parser("train", help="Train networks: features, the space of styles, a GAN, a painter.")
     networks = training.add_subparsers(required=True, metavar="NETWORK")
     add = command("features", train.features, networks).add_argument
     add("--photos", required=True, help="a folder of photos")
@@ -270,6 +287,12 @@ def parser():
     add("--limit", type=number(int, 1, 10**9), help="use the first so many photos only")
     add("--paintings", type=number(int, 0, 10**6), default=900, help="how many pictures the painters add (default 900)")
     add("--steps", type=number(int, 1, 10**9), default=22_000)
+    add("--seed", type=number(int, 0, 2**63 - 1), default=0)
+
+    add = command("space", train.space, networks).add_argument
+    add("--photos", required=True, help="a folder of photos")
+    add("-o", "--output", default="style_space.safetensors")
+    add("--paintings", type=number(int, 12, 10**6), default=480, help="how many to paint and measure (default 480)")
     add("--seed", type=number(int, 0, 2**63 - 1), default=0)
 
     add = command("gan", train.gan, networks).add_argument

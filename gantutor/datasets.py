@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms.functional import adjust_hue
 
 from . import images
 from .errors import InputError
@@ -186,26 +187,29 @@ def check_smallest(path, picture, smallest):
         raise InputError(f"{path} is {width} x {height} px: use pictures of at least {smallest} px a side")
 
 
-def paintings(paths, families, count, seed, size=256):
+def paintings(paths, families, count, seed, size=256, hue=0.0):
     """`count` painted pictures as Pillow images of size x size px, the families in turn, from random crops of photos.
 
+    Before a photo is painted, its hues are turned by up to `hue` of a whole turn, at most 0.5, either way.
     Deterministic from the seed. Runs on all cores; a generator, so that a caller can show progress.
     """
-    tasks = [(paths, families[number % len(families)], seed, number, size) for number in range(count)]
+    tasks = [(paths, families[number % len(families)], seed, number, size, hue) for number in range(count)]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         yield from pool.map(painting, tasks, chunksize=4)
 
 
 def painting(task):
     """One picture of `paintings`."""
-    paths, family, seed, number, size = task
+    paths, family, seed, number, size, hue = task
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, number])
     photo = images.to_pil(any_photo(paths, rng))
     side = int(min(photo.size) * rng.uniform(0.6, 1))
     left, top = rng.integers(0, photo.width - side + 1), rng.integers(0, photo.height - side + 1)
-    photo = photo.resize((size, size), resample=1, box=(left, top, left + side, top + side))
-    return images.to_pil(paint(images.from_pil(photo), family, int(rng.integers(2**31))))
+    photo = images.from_pil(photo.resize((size, size), resample=1, box=(left, top, left + side, top + side)))
+    if hue:
+        photo = adjust_hue(photo, rng.uniform(-hue, hue))
+    return images.to_pil(paint(photo, family, int(rng.integers(2**31))))
 
 
 def any_photo(paths, rng):

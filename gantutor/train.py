@@ -1,6 +1,6 @@
-"""The commands of `gantutor train`: features | gan | painter | personal.
+"""The commands of `gantutor train`: features | space | gan | painter | personal.
 
-All but the last, which takes minutes, go on where they stopped. Heavy imports are inside.
+All go on where they stopped, but `space` and `personal`, which take minutes. Heavy imports are inside.
 """
 
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from .errors import InputError
 
 CHECKPOINT_EVERY = 500  # steps of training the features
+PHOTOS = 200  # that show a style space which directions there are
 
 
 def given(arguments, *names):
@@ -91,6 +92,32 @@ def features(arguments):
     save_student(run.student, output, record)
     checkpoint.unlink(missing_ok=True)
     print(json.dumps(record, indent=1))
+
+
+def space(arguments):
+    """Measure what varies between paintings by the same hand: the space in which `learn` groups pictures."""
+    import numpy as np
+
+    from . import datasets, images, painters
+    from .personal.space import SIZE, StyleSpace, embed
+    from .runtime import device
+    from .style.features import fingerprint, load_features
+
+    output = images.check_writable(arguments.output, [".safetensors"])
+    network = load_features("bundled", device())
+    paths = datasets.list_images(arguments.photos)
+    families = [name for name in painters.FAMILIES if name not in painters.HELD_OUT]
+    count = arguments.paintings
+    painted = datasets.paintings(paths, families, count, arguments.seed, SIZE, hue=0.5)
+    descriptors = embed(network, (images.from_pil(each).to(device()) for each in bar(painted, count, "paintings")))
+    rng = np.random.default_rng([arguments.seed, count])
+    chosen = [paths[number] for number in rng.permutation(len(paths))[:PHOTOS]]
+    photos = (images.load_image(path, SIZE).to(device()) for path in bar(chosen, len(chosen), "photos"))
+    labels = np.arange(count) % len(families)
+    made = StyleSpace.measured(descriptors, labels, embed(network, photos), fingerprint(network))
+    command = f"gantutor train space --photos DIR --paintings {count} --seed {arguments.seed}"
+    made.save(output, {"command": command, "photos": len(paths), "painter families": families})
+    print(f"style space: {output}")
 
 
 def gan(arguments):

@@ -5,7 +5,7 @@ from pathlib import Path
 from gantutor.datasets import bundled, load_folder
 from gantutor.images import load_image
 from gantutor.lab import plots
-from gantutor.personal.file import learn
+from gantutor.personal.learning import learn
 from gantutor.style.features import load_features
 from gantutor.style.optimise import optimise
 
