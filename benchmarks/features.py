@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from judge import Judge
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from gantutor.datasets import bundled, list_images
 from gantutor.images import centre_crop, image_grid, load_image, resize, save_image
 from gantutor.painters import FAMILIES, HELD_OUT, paint
 from gantutor.painters.brushwork import shift_colours
-from gantutor.personal.space import embed, reduce
+from gantutor.personal.space import embed
 from gantutor.style.distil import unexplained
 from gantutor.style.features import load_features, load_teacher
 from gantutor.style.networks import random_vgg19
@@ -78,7 +79,7 @@ def identity(networks, paths):
     for number in range(COLLECTIONS):
         pictures, labels = collection(paths, number)
         for name, describe in descriptors.items():
-            points = reduce(describe(pictures))
+            points = PCA(32).fit_transform(describe(pictures))
             for seed in range(SEEDS):
                 found = KMeans(len(FAMILIES), n_init=10, random_state=seed).fit_predict(points)
                 all_of[name].append(adjusted_rand_score(labels, found))

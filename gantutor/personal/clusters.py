@@ -64,7 +64,7 @@ def find_styles(points, seed, k=None, clear=CLEAR):
     if k is None:
         scores, answers = resampled(points, seed, clear)
         found = answer(points, scores, clear)
-    along = reduce(points) if different > 1 else np.zeros((len(points), 1))
+    along = reduce(points)
     labels = by_size(k_means(along, k or found or 1, seed))
     count = labels.max() + 1
     medoids = [medoid(along, labels == style) for style in range(count)]
@@ -89,7 +89,7 @@ def resampled(points, seed, clear=CLEAR):
     """
     rng, counts, found = np.random.default_rng(seed), Counter(), {}
     for part in parts(len(points), rng):
-        scores = silhouettes(reduce(points[part]), seed)[0] if len(part) > 1 else {}
+        scores = silhouettes(reduce(points[part]), seed)[0]
         counts[answer(points[part], scores, clear)] += 1
         for k, score in scores.items():
             found.setdefault(k, []).append(score)
@@ -107,14 +107,15 @@ def k_means(points, k, seed):
     return KMeans(k, n_init=STARTS, random_state=seed).fit_predict(points)
 
 
-def numbers(count):
-    """The numbers of styles, above one, that are tried for so many pictures that differ."""
-    return range(2, min(MOST_STYLES, (count - 1) // 2) + 1)
+def numbers(points):
+    """The numbers of styles, above one, that are tried for these points."""
+    different = len(np.unique(points.round(6), axis=0))  # copies differ by rounding errors
+    return range(2, min(MOST_STYLES, (len(points) - 1) // 2, different) + 1)
 
 
 def silhouettes(points, seed):
     """Mean silhouettes by number of styles, and the labels: ({k: score}, {k: labels (n,)}); points (n, d) on axes."""
-    trials = {k: k_means(points, k, seed) for k in numbers(len(np.unique(points, axis=0)))}
+    trials = {k: k_means(points, k, seed) for k in numbers(points)}
     return {k: float(silhouette_score(points, labels)) for k, labels in trials.items()}, trials
 
 
@@ -126,7 +127,7 @@ def held_out_likelihoods(points, seed):
     folds = list(KFold(FOLDS, shuffle=True, random_state=seed).split(points))
     floor = 0.05 * points.var(0).mean() + 1e-9  # of a variance: a group of two must not shrink to a point
     scores = {}
-    for k in [1, *numbers(len(points))]:
+    for k in [1, *numbers(points)]:
         mixture = GaussianMixture(k, covariance_type="spherical", n_init=2, reg_covar=floor, random_state=seed)
         scores[k] = float(np.mean([mixture.fit(points[fitted]).score(points[left]) for fitted, left in folds]))
     return scores
@@ -138,7 +139,7 @@ def stabilities(points, seed):
     The adjusted Rand index on the points in both parts, mean over ten pairs of parts.
     """
     scores, chosen = {}, parts(len(points), np.random.default_rng(seed))
-    for k in numbers(len(points)):
+    for k in numbers(points):
         labels = np.full((RESAMPLES, len(points)), -1)
         for row, part in zip(labels, chosen, strict=True):
             row[part] = k_means(points[part], k, seed)

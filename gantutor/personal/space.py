@@ -159,7 +159,9 @@ class Axes:
 
     @classmethod
     def of(cls, points):
-        """At most `AXES` axes of points (n, m)."""
+        """At most `AXES` axes of points (n, m); one that leads nowhere, if all points are the same."""
+        if (points == points[0]).all():
+            return cls(points[0], np.zeros((points.shape[1], 1)), np.zeros(1))
         count = min(AXES, len(points) - 1, points.shape[1])
         pca = PCA(count, svd_solver="full").fit(points)
         return cls(pca.mean_, pca.components_.T, pca.explained_variance_)

@@ -11,7 +11,9 @@ from gantutor.datasets import bundled, load_folder
 from gantutor.errors import InputError
 from gantutor.images import load_image, save_image
 from gantutor.painters import paint
-from gantutor.personal.file import FORMAT, VERSION, PersonalStyle, learn, picture_hash, unpacked
+from gantutor.personal.file import FORMAT, PLAIN, VERSION, PersonalStyle, unpacked
+from gantutor.personal.learning import learn
+from gantutor.personal.space import SIZE, space_of
 from gantutor.style.features import fingerprint, load_features, save_student
 from gantutor.style.networks import BUNDLED_WIDTHS, VGG
 from gantutor.style.target import SIZES, Style
@@ -56,8 +58,24 @@ def toy(counts=(2, 1)):
         root = torch.randn(3, 3, generator=torch.Generator().manual_seed(number))
         return root @ root.T
 
-    styles = [Style({64: {"pixels": (torch.rand(3), covariance(n))}}) for n in range(len(counts))]
-    return PersonalStyle(styles, list(counts), [0.5] * len(counts), "bundled", "0" * 16, ["a" * 16] * sum(counts))
+    def style(number):
+        return Style({64: {"pixels": (torch.rand(3), covariance(number))}})
+
+    return PersonalStyle(
+        styles=[style(n) for n in range(len(counts))],
+        counts=list(counts),
+        tightness=[0.5] * len(counts),
+        found=len(counts),
+        answers={len(counts): 0.75, 0: 0.25},
+        weights=[count / sum(counts) for count in counts],
+        centres=torch.rand(len(counts), 4),
+        radii=[1.0] * len(counts),
+        axes=[(style(7), style(8), 0.5), (style(9), style(10), 0.25)],
+        features="bundled",
+        features_hash="0" * 16,
+        space_hash="1" * 16,
+        pictures=["a" * 16] * sum(counts),
+    )
 
 
 def test_learning_finds_the_painters(learnt, pictures):
@@ -103,10 +121,13 @@ def test_learning_shows_its_progress(pictures):
 
 def test_file_gives_back_all_of_it(style, path):
     again = PersonalStyle.load(path)
-    for name in ("counts", "tightness", "features", "features_hash", "pictures", "shares"):
+    for name in (*PLAIN, "answers", "shares"):
         assert getattr(again, name) == getattr(style, name)
+    assert torch.equal(again.centres, style.centres)
     assert len(again.styles) == 2
-    for mine, its in zip(style.styles, again.styles, strict=True):
+    assert [share for *_, share in again.axes] == [share for *_, share in style.axes]
+    poles = [[pole for *both, _ in each.axes for pole in both] for each in (style, again)]
+    for mine, its in zip(style.styles + poles[0], again.styles + poles[1], strict=True):
         assert list(its.levels) == list(mine.levels)
         for size, layers in mine.levels.items():
             assert set(its.levels[size]) == set(layers)
@@ -143,15 +164,6 @@ def test_neither_names_nor_paths_nor_pixels_are_in_the_file(network, pictures, t
     assert len(data) < 2_500_000
 
 
-def test_picture_hash_is_of_the_pixels():
-    picture = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
-    other = picture.clone()
-    other[0, 0, 0, 0] = (other[0, 0, 0, 0] + 0.5) % 1
-    assert picture_hash(picture) == picture_hash(picture.clone()) != picture_hash(other)
-    assert picture_hash(picture.contiguous(memory_format=torch.channels_last)) == picture_hash(picture)
-    assert picture_hash((picture * 255).round() / 255) == picture_hash(picture)
-
-
 @pytest.mark.parametrize("number", [0, 3, -1])
 def test_style_that_is_not_there(style, number):
     with pytest.raises(InputError, match=f"no style {number}: this file holds styles 1 to 2"):
@@ -171,6 +183,54 @@ def test_mixing(style):
         style.mix([1])
 
 
+def test_along_an_axis():
+    style = toy()
+    middle = style.mix(style.shares).levels[64]["pixels"][0]
+    low, high, _ = style.axes[0]
+    at = {place: style.along(1, place).levels[64]["pixels"] for place in (-1, -0.5, 0, 0.25, 1)}
+    torch.testing.assert_close(at[0][0], middle)
+    torch.testing.assert_close(at[-1][0], low.levels[64]["pixels"][0])
+    torch.testing.assert_close(at[1][1], high.levels[64]["pixels"][1])
+    torch.testing.assert_close(at[-0.5][0], (middle + low.levels[64]["pixels"][0]) / 2)
+    torch.testing.assert_close(at[0.25][0], 0.75 * middle + 0.25 * high.levels[64]["pixels"][0])
+    for axis, place, words in ((0, 0, "no axis 0: this file holds 2"), (3, 0, "no axis 3"), (1, 1.5, "off the axis")):
+        with pytest.raises(InputError, match=words):
+            style.along(axis, place)
+
+
+def test_axes_have_the_collections_extremes_at_their_poles(style, pictures, network):
+    """Of two painters the first axis has one at each end."""
+    low, high, share = style.axes[0]
+    assert set(low.levels) == {SIZE} and share > 0.3
+    space = style.space(network)
+    along = space.embed(network, pictures)
+    along = (along - along.mean(0)) @ np.linalg.svd(along - along.mean(0), full_matrices=False)[2][0]
+    ends = [np.argsort(along)[:2], np.argsort(along)[-2:]]
+    expected = [Style.of(network, [pictures[n] for n in end], (SIZE,)).levels[SIZE]["pixels"][0] for end in ends]
+    found = [pole.levels[SIZE]["pixels"][0] for pole in (low, high)]
+    assert all(torch.allclose(*pair) for pair in zip(found, expected, strict=True)) or all(
+        torch.allclose(*pair) for pair in zip(found, expected[::-1], strict=True)
+    )
+
+
+def test_distances_are_in_radii_of_the_styles(style, pictures, network):
+    points = style.space(network).embed(network, pictures)
+    distances = style.distances(points)
+    by_hand = [
+        np.linalg.norm(points - points[members].mean(0), axis=1) / radius
+        for members, radius in zip((range(0, 7, 2), range(1, 7, 2)), style.radii, strict=True)
+    ]
+    np.testing.assert_allclose(distances, np.stack(by_hand, 1), rtol=1e-4)
+    assert distances.argmin(1).tolist() == [0, 1, 0, 1, 0, 1, 0]
+
+
+def test_centres_of_another_space(style, network):
+    strange = PersonalStyle(**(vars(style) | {"space_hash": "f" * 16}))
+    with pytest.raises(InputError, match="another space of styles"):
+        strange.space(network)
+    assert style.space(network).hash == space_of(network).hash
+
+
 def test_other_weights_of_the_features(style, tmp_path):
     torch.manual_seed(0)
     other = VGG(BUNDLED_WIDTHS, "average", "reflect")
@@ -183,7 +243,7 @@ def test_other_weights_of_the_features(style, tmp_path):
 @pytest.mark.parametrize("lost", ["pixels", "relu2_2"])
 def test_layer_that_is_missing_is_noticed_before_painting(style, path, lost):
     tensors, metadata = read_tensors(path)
-    write_tensors({name: t for name, t in tensors.items() if f"0.64.{lost}." not in name}, path, metadata)
+    write_tensors({name: t for name, t in tensors.items() if f"style.0.64.{lost}." not in name}, path, metadata)
     with pytest.raises(InputError, match="lacks some layers"):
         PersonalStyle.load(path).network()
 
@@ -213,26 +273,35 @@ def test_file_of_another_kind(tmp_path):
 def test_file_of_a_newer_version(path):
     tensors, metadata = read_tensors(path)
     write_tensors(tensors, path, metadata | {"version": str(VERSION + 1)})
-    with pytest.raises(InputError, match=r"style\.safetensors is of version 2, this gantutor reads 1: upgrade"):
+    with pytest.raises(InputError, match=r"style\.safetensors is of version 3, this gantutor reads 2: upgrade"):
+        PersonalStyle.load(path)
+    write_tensors(tensors, path, metadata | {"version": "1"})
+    with pytest.raises(
+        InputError, match=r"is of version 1, this gantutor reads 2: make it again with `gantutor learn`"
+    ):
         PersonalStyle.load(path)
 
 
 def broken(tensors, about):
     """Contents that a sound file would not have: tensors and description."""
-    some = "0.64.pixels.covariance"
+    some = "style.0.64.pixels.covariance"
     yield {k: v for k, v in tensors.items() if k != some}, about
     yield tensors | {some: tensors[some][:-1]}, about
     yield tensors | {"0.64.pixels": torch.zeros(3)}, about
-    yield tensors | {"x.64.pixels.mean": torch.zeros(3), "x.64.pixels.covariance": torch.zeros(6)}, about
-    yield {k: v for k, v in tensors.items() if not k.startswith("1.")}, about
+    yield {k: v for k, v in tensors.items() if not k.startswith("style.1.")}, about
+    yield {k: v for k, v in tensors.items() if not k.startswith("low.0.")}, about
+    yield {k: v for k, v in tensors.items() if k != "centres"}, about
+    yield tensors | {"centres": tensors["centres"][:1]}, about
+    yield tensors | {"centres": tensors["centres"][0]}, about
     yield {}, about
-    yield tensors, about | {"counts": [1]}
-    yield tensors, {k: v for k, v in about.items() if k != "tightness"}
     yield tensors | {some: tensors[some] * torch.nan}, about
-    yield tensors, about | {"tightness": [0.5]}
-    yield tensors, about | {"counts": [3, 0]}
-    yield tensors, about | {"features": 3}
-    yield tensors, about | {"surprise": 1}
+    for name in ("tightness", "weights", "answers", "axes", "space_hash"):
+        yield tensors, {k: v for k, v in about.items() if k != name}
+    changes = {"counts": [[1], [3, 0]], "tightness": [[0.5]], "features": [3], "surprise": [1], "answers": [[2]]}
+    changes |= {"weights": [[0.5], [0, 0], [-1, 2]], "radii": [[1.0], [0, 1]], "axes": [[0.5, 0.25, 0.1]]}
+    for name, values in changes.items():
+        for value in values:
+            yield tensors, about | {name: value}
     yield tensors, [1, 2]
     yield tensors, None
 
