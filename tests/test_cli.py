@@ -15,6 +15,15 @@ from gantutor.images import load_image, save_image
 from gantutor.painters import paint
 from gantutor.personal.file import PersonalStyle
 from gantutor.style.adversarial import PERSONAL, PainterSettings
+from gantutor.tensors import read_tensors
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """No test fills the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANTUTOR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,7 @@ def test_bundled_collection_holds_its_three_families(tmp_path, capsys):
     """The number of styles is found, not given, and every picture falls to its painter."""
     from gantutor.datasets import load_folder
     from gantutor.personal.clusters import find_styles
-    from gantutor.personal.space import embed
+    from gantutor.personal.space import space_of
     from gantutor.style.features import load_features
 
     pictures, paths, skipped = load_folder(bundled("liked"), 256)
@@ -80,7 +89,8 @@ def test_bundled_collection_holds_its_three_families(tmp_path, capsys):
         made_by = {row["file"]: row["made from"].rsplit(".")[-1] for row in csv.DictReader(file)}
     truth = [made_by[f"liked/{path.name}"] for path in paths]
     assert not skipped and len(set(truth)) == 3
-    found = find_styles(embed(load_features(), pictures), seed=0)
+    network = load_features()
+    found = find_styles(space_of(network).embed(network, pictures), seed=0)
     assert adjusted_rand_score(truth, found.labels) == 1
 
 
@@ -94,6 +104,65 @@ def test_damaged_pictures_are_left_out_with_a_sentence(liked, tmp_path, capsys):
     captured = capsys.readouterr()
     assert "1 style in 3 pictures" in captured.out
     assert "left out" in captured.err and "broken.png" in captured.err
+
+
+def test_learn_says_how_sure_it_is_and_when_it_cannot_tell(liked, tmp_path, capsys):
+    assert cli.main(["learn", str(bundled("liked")), "-o", str(tmp_path / "a.safetensors")]) == 0
+    printed = capsys.readouterr().out
+    assert "3 styles in 30 pictures" in printed and "cannot tell" not in printed
+    assert "how sure: of random parts of the pictures say 3 styles" in printed
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in (0, 1, 5, 6):
+        (folder / f"{number}.png").write_bytes((liked / f"{number}.png").read_bytes())
+    assert cli.main(["learn", str(folder), "-o", str(tmp_path / "b.safetensors")]) == 0
+    printed = capsys.readouterr().out
+    assert "1 style in 4 pictures" in printed and "one cannot tell from these pictures" in printed
+
+
+def test_copies_count_once(liked, tmp_path, capsys):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    for number in (0, 1, 2):
+        (folder / f"{number}.png").write_bytes((liked / "0.png").read_bytes())
+    assert cli.main(["learn", str(folder), "-o", str(tmp_path / "a.safetensors")]) == 2
+    assert "one usable picture" in capsys.readouterr().err and not (tmp_path / "a.safetensors").exists()
+    (folder / "other.png").write_bytes((liked / "6.png").read_bytes())
+    assert cli.main(["learn", str(folder), "-o", str(tmp_path / "a.safetensors")]) == 0
+    captured = capsys.readouterr()
+    assert "in 2 pictures" in captured.out and captured.err.count("is the same picture as") == 2
+
+
+def test_paint_by_what_was_liked(style_file, photo, tmp_path, capsys):
+    personal = PersonalStyle.load(style_file)
+    personal.weights = [0.0, 1.0]
+    personal.save(tmp_path / "clicked.safetensors")
+    paintings = []
+    for choice in (["--mix", "liked"], ["--style", "2"], ["--mix", "1,0"]):
+        command = ["paint", str(tmp_path / "clicked.safetensors"), str(photo), "--size", "32", *choice]
+        assert cli.main([*command, "-o", str(tmp_path / "out.png")]) == 0
+        paintings.append(load_image(tmp_path / "out.png"))
+    assert torch.equal(paintings[0], paintings[1]) and not torch.equal(paintings[0], paintings[2])
+    capsys.readouterr()
+    assert cli.main(["inspect", str(tmp_path / "clicked.safetensors")]) == 0
+    assert "style 2: 3 pictures, 38%, tightness" in (printed := capsys.readouterr().out)
+    assert "weight 1.00 by your clicks" in printed
+
+
+def test_train_space_measures_one_that_can_be_loaded(tmp_path, capsys):
+    from gantutor.personal.space import StyleSpace, space_of
+    from gantutor.style.features import load_features
+
+    out = tmp_path / "space.safetensors"
+    command = ["train", "space", "--photos", str(bundled("photos")), "-o", str(out), "--paintings", "18"]
+    assert cli.main(command) == 0
+    made, bundled_one = StyleSpace.load(out), space_of(load_features())
+    assert made.features_hash == bundled_one.features_hash and made.hash != bundled_one.hash
+    record = json.loads(read_tensors(out)[1]["about"])["record"]
+    assert record["command"] == "gantutor train space --photos DIR --paintings 18 --seed 0"
+    assert "cubism" not in record["painter families"] and len(record["painter families"]) == 6
+    capsys.readouterr()
+    refuses(capsys, tmp_path, ["train", "space", "--photos", tmp_path / "nowhere", "-o", out], "nowhere")
 
 
 @pytest.mark.parametrize("choice", [[], ["--style", "2"], ["--mix", "0.5,0.5"], ["--strength", "0.3"]])
