@@ -296,7 +296,6 @@ def gan(tmp_path, monkeypatch):
 
 def test_train_gan_goes_on_and_leaves_samples_log_and_generator(gan, capsys):
     from gantutor.gan.zoo import load_generator
-    from gantutor.tensors import read_tensors
 
     command, folder = gan
     assert cli.main([*command, "--steps", "3"]) == 0
