@@ -17,6 +17,7 @@ from gantutor.errors import InputError
 from gantutor.images import encode_png, load_image
 from gantutor.lab import VIEW
 from gantutor.lab.panels import Live, Panel, uploads
+from tests.lab.uploading import upload
 
 
 def grey(strength):
@@ -106,11 +107,6 @@ def test_failure_after_a_click_is_kept():
     assert "ZeroDivisionError" in panel.note.value
 
 
-def upload(name, content):
-    file = {"name": name, "type": "image/png", "size": len(content), "last_modified": 0, "content": memoryview(content)}
-    return {"value": [file]}
-
-
 def test_upload_reaches_draw_as_names_and_bytes():
     def draw(files):
         if not files:
@@ -122,10 +118,10 @@ def test_upload_reaches_draw_as_names_and_bytes():
     assert panel.note.value == "upload a photo"
     assert panel.image.value == b""
     photo = encode_png(torch.full((1, 3, 20, 20), 0.4))
-    panel.controls["files"].set_state(upload("<me>.png", photo))
+    upload(panel.controls["files"], ("<me>.png", photo))
     assert value_of(panel) == pytest.approx(0.4)
     assert panel.note.value == "&lt;me&gt;.png"
-    panel.controls["files"].set_state(upload("broken.png", photo[:50]))
+    upload(panel.controls["files"], ("broken.png", photo[:50]))
     assert panel.error is None
     assert value_of(panel) == pytest.approx(0.4)
     assert panel.note.value not in ("", "&lt;me&gt;.png")
@@ -271,7 +267,7 @@ def test_live_panel_without_a_first_picture_runs_in_a_thread_later():
 
     panel = Live(draw, files=widgets.FileUpload())
     assert panel.note.value == "upload a photo"
-    panel.controls["files"].set_state(upload("a.png", b"something"))
+    upload(panel.controls["files"], ("a.png", b"something"))
     panel.wait()
     assert where[0] is threading.main_thread() is not where[1]
     assert panel.image.value
