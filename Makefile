@@ -9,13 +9,16 @@ START = notebooks/00_start_here.ipynb
 # Stored outputs compare only under the same profile and device; passive waiting keeps few, busy cores quick.
 TEST_ENV = GANTUTOR_PROFILE=quick GANTUTOR_DEVICE=cpu OMP_WAIT_POLICY=passive
 
-.PHONY: help lab test notebooks exercises colab data overview format clean
+.PHONY: help lab studio test notebooks exercises colab data overview format clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 lab: $(READY) ## open the course in JupyterLab, at its first notebook
 	$(RUN) -m jupyterlab --ip=127.0.0.1 --allow-root --LabApp.default_url=/lab/tree/$(START)
+
+studio: $(READY) ## serve the studio of notebook 09 as a page for this machine, and print its address
+	$(RUN) -m tools.studio
 
 # --nbval-current-env: a notebook names the kernel "python3", and a reader may have registered another Python
 # under that name; this flag starts the interpreter of .venv whatever is registered.
