@@ -17,6 +17,7 @@ from tests.lab import (
     answers_features,
     answers_minimax,
     answers_painting,
+    answers_personal,
     answers_training,
     answers_transfer,
 )
@@ -63,6 +64,7 @@ ANSWERS = {
     **answers_transfer.ANSWERS,
     **answers_training.ANSWERS,
     **answers_painting.ANSWERS,
+    **answers_personal.ANSWERS,
 }
 
 
