@@ -109,10 +109,10 @@ def space(arguments):
     families = [name for name in painters.FAMILIES if name not in painters.HELD_OUT]
     count = arguments.paintings
     painted = datasets.paintings(paths, families, count, arguments.seed, SIZE, hue=0.5)
-    descriptors = embed(network, (images.from_pil(each).to(device()) for each in bar(painted, count, "paintings")))
+    descriptors = embed(network, map(images.from_pil, bar(painted, count, "paintings")))
     rng = np.random.default_rng([arguments.seed, count])
     chosen = [paths[number] for number in rng.permutation(len(paths))[:PHOTOS]]
-    photos = (images.load_image(path, SIZE).to(device()) for path in bar(chosen, len(chosen), "photos"))
+    photos = (images.load_image(path, SIZE) for path in bar(chosen, len(chosen), "photos"))
     labels = np.arange(count) % len(families)
     made = StyleSpace.measured(descriptors, labels, embed(network, photos), fingerprint(network))
     command = f"gantutor train space --photos DIR --paintings {count} --seed {arguments.seed}"

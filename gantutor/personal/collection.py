@@ -66,7 +66,7 @@ class Collection(Sequence):
             skipped += sentences
             for shape in {picture.shape for picture in pictures}:
                 alike = [each for each in zip(numbers, pictures, strict=True) if each[1].shape == shape]
-                batch = torch.cat([picture for _, picture in alike]).to(device_of(network))
+                batch = torch.cat([picture for _, picture in alike])
                 for (number, picture), point in zip(alike, space.points(describe_style(network, batch)), strict=True):
                     records["picture"][number], records["point"][number] = picture_hash(picture), point
                     records["key"][number] = keys[number]  # last: what was cut off has no key
@@ -171,7 +171,3 @@ def picture_hash(picture):
     """A hash of a picture's pixels, in 8 bits: a number under 2^64."""
     levels = (picture * 255).round().byte().cpu().contiguous().numpy()
     return int.from_bytes(hashlib.sha256(repr(levels.shape).encode() + levels.tobytes()).digest()[:8], "big")
-
-
-def device_of(network):
-    return next(network.parameters()).device

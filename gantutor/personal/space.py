@@ -44,6 +44,7 @@ def describe_style(network, pictures):
     The upper triangle of a covariance holds every entry once; off the diagonal it counts √2, so that distances are
     those of the matrices.
     """
+    pictures = pictures.to(next(network.parameters()).device)
     features = network(resize(pictures, SIZE), style_layers(network))
     parts = []
     for layer in style_layers(network):
