@@ -55,10 +55,10 @@ def dots(groups, xlabel, intervals=None, line=None, height=0.34):
     return figure
 
 
-def judged(measures, intervals, lines):
+def judged(measures, intervals, lines, limits=None):
     """Several measures of the same groups side by side: {title: {name: (n,)}}, {title: {name: (low, high)}}.
 
-    lines: {title: (value, words)}, a value that is marked.
+    lines: {title: (value, words)}, a value that is marked; limits: (least, greatest) of all scales, where they compare.
     """
     rows = max(len(groups) for groups in measures.values())
     figure = Drawing(figsize=(3.1 * len(measures) + 1.4, 1.1 + 0.36 * rows), layout="constrained")
@@ -67,6 +67,7 @@ def judged(measures, intervals, lines):
         value, words = lines.get(title, (None, ""))
         draw_dots(axes, groups, intervals.get(title, {}), value)
         axes.set_title(title, fontsize=10)
+        axes.set_xlim(limits)
         axes.set_xlabel(words and f"dashed: {words}", fontsize=8)
     return figure
 

@@ -112,6 +112,9 @@ def test_judged_has_a_panel_for_each_measure():
     first, second = figure.axes
     assert [axes.get_title() for axes in figure.axes] == ["near", "share"]
     assert second.get_xlabel() == "dashed: as hoped" and first.get_xlabel() == ""
+    assert first.get_xlim() != second.get_xlim()
+    alike = personal.judged(measures, {}, {}, limits=(0, 3)).axes
+    assert [axes.get_xlim() for axes in alike] == [(0, 3)] * 2
     assert [(1.5, 1), (2.5, 1)] in marks(first) and [(0.9, 0), (0.9, 1)] in marks(second)
 
 
