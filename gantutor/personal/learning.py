@@ -16,7 +16,7 @@ from .space import AXES, SIZE, Axes, space_of
 
 SAMPLE = 1000  # pictures by which the styles of a larger collection are found
 CHUNK = 1024  # points at a time
-MEMBERS = 100  # pictures, at most, whose statistics make a style
+MEMBERS = 60  # pictures, at most, whose statistics make a style, and a third of it for a pole of an axis
 SHOWN_AXES = 3
 POLE = 0.2  # of the pictures, at either end of an axis, whose statistics make its pole
 WITHIN = 0.9  # of a style's pictures lie within its radius
@@ -28,7 +28,7 @@ def learn(pictures, network, features, seed=0, k=None, watch=iter):
 
     Pictures are a `Collection` that has been described, or a list of tensors (1, 3, H, W), which `watch` wraps while
     they are described, for a progress bar. `features` is the name under which the network was loaded; `k` the number
-    of styles, if it is known. Of a large collection, samples of 1,000 pictures and of 100 a style are looked at in
+    of styles, if it is known. Of a large collection, samples of 1,000 pictures and of 60 a style are looked at in
     full; all are grouped.
     """
     space, rng = space_of(network), np.random.default_rng(seed)
@@ -105,7 +105,7 @@ def middle(points, numbers, rng):
 def poles(axes, points, numbers, style_of):
     """For each of the first axes the (low, high) styles of the pictures at its ends, and its share of the variance."""
     along = axes.coordinates(points)
-    count = max(2, round(POLE * len(points)))
+    count = min(max(2, round(POLE * len(points))), MEMBERS // 3)
     total = points.var(0, ddof=1).sum()
     found = []
     for axis in range(min(SHOWN_AXES, along.shape[1])):
