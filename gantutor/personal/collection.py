@@ -24,7 +24,8 @@ from ..sources import cache, identity
 from .space import SIZE, describe_style
 
 SMALLEST = 16  # px a side
-BATCH = 16
+BATCH = 4  # pictures described together: on a CPU more are no quicker, and take memory
+GPU_BATCH = 32
 MANY = 500  # pictures, for which it pays to start processes that decode
 CHUNK = 4096  # records read at a time
 
@@ -61,8 +62,9 @@ class Collection(Sequence):
         processes.wait_for_everyone()
         records = np.memmap(file, record, "r+")
         todo = np.flatnonzero(records["key"] != keys)[processes.process_index :: processes.num_processes]
+        batches = self.batches(todo, BATCH if next(network.parameters()).device.type == "cpu" else GPU_BATCH)
         skipped = []
-        for numbers, pictures, sentences in watch(self.batches(todo), -(-len(todo) // BATCH)):
+        for numbers, pictures, sentences in watch(batches, len(batches)):
             skipped += sentences
             for shape in {picture.shape for picture in pictures}:
                 alike = [each for each in zip(numbers, pictures, strict=True) if each[1].shape == shape]
@@ -80,11 +82,11 @@ class Collection(Sequence):
         name = repr(("points 1", str(Path(self.folder).resolve()), space.hash))
         return cache() / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.points"
 
-    def batches(self, numbers):
+    def batches(self, numbers, size):
         """Batches of (numbers, pictures, sentences about what could not be read)."""
         reading, workers = Reading(self.paths, numbers), os.cpu_count() if len(numbers) > MANY else 0
         processes = {"multiprocessing_context": "spawn"} if workers else {}
-        return DataLoader(reading, BATCH, num_workers=workers, collate_fn=collate, **processes)
+        return DataLoader(reading, size, num_workers=workers, collate_fn=collate, **processes)
 
     def keep(self, records, keys):
         """Keep the pictures that were described, and of the same pixels the first."""
