@@ -4,12 +4,13 @@
 PYTHON = python3
 RUN = .venv/bin/python
 READY = .venv/ready
+COLAB = .venv/colab
 START = notebooks/00_start_here.ipynb
 
 # Stored outputs compare only under the same profile and device; passive waiting keeps few, busy cores quick.
 TEST_ENV = GANTUTOR_PROFILE=quick GANTUTOR_DEVICE=cpu OMP_WAIT_POLICY=passive
 
-.PHONY: help lab studio test notebooks exercises colab data overview format clean
+.PHONY: help lab studio test testcolab notebooks exercises colab data overview format clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +28,15 @@ test: $(READY) ## check the style, run the unit tests with coverage, then every 
 	$(RUN) -m ruff format --check .
 	$(TEST_ENV) $(RUN) -m pytest --cov
 	$(TEST_ENV) $(RUN) -m pytest --nbval --nbval-current-env notebooks
+
+# Colab's Jupyter is years older than a new one: ipywidgets 7, IPython 7. Its packages lie before those of .venv.
+IN_COLAB = $(TEST_ENV) PYTHONPATH='$(CURDIR)/$(COLAB)' PYDEVD_DISABLE_FILE_VALIDATION=1 $(RUN)
+AS_READ_THERE = 00_start_here 01_minimax_game 04_gram_matrix_losses 07_personal_style_clusters
+
+testcolab: $(COLAB)/ready ## run the panels' tests and four notebooks with the versions that Colab has
+	$(IN_COLAB) -c 'import ipywidgets; assert ipywidgets.__version__[0] == "7", ipywidgets.__file__'
+	$(IN_COLAB) -m pytest -W default::DeprecationWarning tests/lab
+	$(IN_COLAB) -m pytest -W default::DeprecationWarning --nbval --nbval-current-env $(AS_READ_THERE:%=notebooks/%.ipynb)
 
 notebooks: $(READY) ## format, execute and clean the notebooks, and store their outputs
 	$(RUN) -m tools.notebooks
@@ -69,3 +79,8 @@ $(READY): pyproject.toml
 	    'PIP_FIND_LINKS or an extra index often adds a "+cpu" torch). Drop that place, then run "make clean" and make again.' >&2; \
 	  exit 1; }
 	@touch $(READY)
+
+$(COLAB)/ready: $(READY) tests/colab.txt
+	rm -rf $(COLAB)
+	$(RUN) -m pip install --no-deps --target $(COLAB) -r tests/colab.txt
+	@touch $(COLAB)/ready
