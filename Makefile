@@ -10,7 +10,7 @@ START = notebooks/00_start_here.ipynb
 # Stored outputs compare only under the same profile and device; passive waiting keeps few, busy cores quick.
 TEST_ENV = GANTUTOR_PROFILE=quick GANTUTOR_DEVICE=cpu OMP_WAIT_POLICY=passive
 
-.PHONY: help lab studio test testcolab notebooks exercises colab data overview format clean
+.PHONY: help lab studio test testcolab notebooks exercises colab book data overview format clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,12 @@ exercises: $(READY) ## write the exercises' stubs, made from notebooks/solutions
 
 colab: $(READY) ## fill in the Colab badges and set-up cells: make colab REPO=owner/name
 	$(RUN) -m tools.colab $(REPO)
+
+# Every page anew, so that every warning is seen, and a warning is an error.
+book: $(READY) ## build the course as a site in build/book, from the stored outputs
+	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --fresh-env --quiet \
+	  --conf-dir docs --doctree-dir build/doctrees . build/book
+	@echo 'Open build/book/index.html in a browser.'
 
 data: $(READY) ## make the bundled pictures in data/ again
 	$(RUN) -m tools.make_data
