@@ -18,6 +18,7 @@ from tests.lab import (
     answers_minimax,
     answers_painting,
     answers_personal,
+    answers_styles,
     answers_training,
     answers_transfer,
 )
@@ -65,6 +66,7 @@ ANSWERS = {
     **answers_training.ANSWERS,
     **answers_painting.ANSWERS,
     **answers_personal.ANSWERS,
+    **answers_styles.ANSWERS,
 }
 
 
