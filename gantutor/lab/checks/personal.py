@@ -255,7 +255,7 @@ def interval(answer):
 
     means, mean = drawn.mean(1), values.mean()
     right = quantiles(means)
-    loose = 0.02 * (right[1] - right[0]).item()
+    loose = 0.05 * (right[1] - right[0]).item()
     if near(result, right, loose):  # quantiles can be interpolated in several ways
         return "It is narrow where photos agree, and says nothing about photos unlike these seven."
     refuse(
