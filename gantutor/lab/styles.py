@@ -339,14 +339,14 @@ class Drawer:
         numbers = self.chosen(families, each, lot)
         points = self.points[numbers]
         found, scores, labels = asked(points)
-        figure = Sheet(figsize=(9, 3.3))
+        figure = Sheet(figsize=(8, 3.2), dpi=85)
         places = reduce(points)[:, :2]
         places = np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
-        page = map_of(places, self.thumbs[numbers], labels if found else None, (330, 600))
+        page = map_of(places, self.thumbs[numbers], labels if found else None, (272, 449))
         left = figure.add_axes((0, 0, 0.66, 1))
         left.imshow(page, interpolation="nearest")
         left.set_axis_off()
-        right = figure.add_axes((0.73, 0.16, 0.26, 0.72))
+        right = figure.add_axes((0.73, 0.17, 0.26, 0.71))
         right.bar([*scores], [*scores.values()], color=[ORANGE if k == found else "0.7" for k in scores])
         right.axhline(CLEAR, color="black", ls=":", lw=1)
         right.set(xlim=(1.3, 8.7), ylim=(0, 1), xticks=range(2, 9), xlabel="number of styles k")
