@@ -32,16 +32,16 @@ def learn(arguments):
         )
     here, processes = device(), PartialState(cpu=device().type == "cpu")
     network = load_features(arguments.features, processes.device if here.type == "cuda" else here)
-    collection = Collection(arguments.folder)
-    collection.describe(
-        network, space_of(network), lambda items, total: progress.follow(items, total, "looking at the pictures")
-    )
+    collection, space = Collection(arguments.folder), space_of(network)
+    collection.describe(network, space, lambda items, total: progress.follow(items, total, "looking at the pictures"))
     if not processes.is_main_process:
         return
     for sentence in collection.skipped:
         print(f"left out: {sentence}", file=sys.stderr)
     if len(collection) < 2:
         raise InputError(f"{arguments.folder} holds one usable picture: give at least two, better a dozen")
+    if not space.calibrated:
+        print(f"the {arguments.features} features have no style space: content and hue count too", file=sys.stderr)
     style, clusters = learn(collection, network, arguments.features, arguments.seed, arguments.styles)
     style.save(output)
     plots.save(plots.contact_sheet(collection, clusters), sheet)

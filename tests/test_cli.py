@@ -418,7 +418,7 @@ def test_the_generator_refuses_styles_of_other_features(liked, photo, tmp_path, 
     save_student(network, other, {})
     style = tmp_path / "style.safetensors"
     assert cli.main(["learn", str(liked), "-o", str(style), "--features", str(other), "--styles", "1"]) == 0
-    capsys.readouterr()
+    assert "no style space: content and hue count too" in capsys.readouterr().err
     for extra in ([], ["--strength", "0.5"]):
         arguments = ["paint", style, photo, "-o", tmp_path / "o.png", "--by", "generator", *extra]
         refuses(capsys, tmp_path, arguments, "bundled features")
