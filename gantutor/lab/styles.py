@@ -451,7 +451,8 @@ def histograms(results):
         label = f"{name}: mean {values.mean():.2f}"
         axes.hist(values, edges, histtype="step", color=color, lw=2, ls=style, label=label)
         axes.axvline(values.mean(), color=color, lw=1.2, ls=style)
-    axes.set(xlabel="area under the ROC curve", ylabel="people", xlim=(0.2, 1.0))
+    axes.set(xlabel="area under the ROC curve", ylabel="people", xlim=(0.2, 1.01))
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, loc="upper left")
     return figure
