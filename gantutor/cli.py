@@ -1,4 +1,4 @@
-"""The command line: gantutor learn | paint | inspect | train | doctor."""
+"""The command line: gantutor learn | paint | inspect | train | check | doctor."""
 
 import argparse
 import sys
@@ -196,6 +196,13 @@ def inspect(arguments):
     print(f"drawn in {output}")
 
 
+def check(arguments):
+    """Print a reader's progress through the exercises, from the outputs that the notebooks were saved with."""
+    from .lab import coursework
+
+    print(coursework.report(coursework.lessons(arguments.folder)))
+
+
 def doctor(_):
     """Say what is installed, on which device the course runs, whether it works, and what to do about the rest."""
     from .lab import doctor
@@ -275,6 +282,9 @@ def parser():
     add = command("inspect", inspect).add_argument
     add("style_file", metavar="STYLE")
     add("-o", "--output", type=Path, help="where to draw it (default: beside the style file)")
+
+    add = command("check", check).add_argument
+    add("folder", nargs="?", default="notebooks", help="the folder of your notebooks (default notebooks)")
 
     command("doctor", doctor)
 

@@ -76,6 +76,8 @@ class Style:
             raise InputError(f"{len(styles)} styles cannot be mixed by {weights}: give each one weight, 0 or more")
         if any(style.loss is not styles[0].loss for style in styles):
             raise InputError("styles that are compared by different losses cannot be mixed: give all the same loss")
+        if any(style.levels.keys() != styles[0].levels.keys() for style in styles):
+            raise InputError("styles that are described at different sizes cannot be mixed: describe all at the same")
         shares = [weight / sum(weights) for weight in weights]
 
         def between(size, layer, kind):

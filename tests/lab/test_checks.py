@@ -1,7 +1,7 @@
 """Every check passes on a right answer and says what is amiss with wrong ones.
 
 ANSWERS has an entry for every exercise: a right answer, and wrong answers each with words of the sentence it must get.
-Those of notebooks 01 to 06 lie beside this file.
+Those of notebooks 01 to 08 lie beside this file.
 """
 
 import importlib

@@ -100,6 +100,14 @@ def test_weights_that_cannot_be(network, weights):
         Style.mixed([style(network, 0), style(network, 1)], weights)
 
 
+def test_styles_of_different_sizes_are_not_mixed(network):
+    one = style(network, 0)
+    fewer = Style({size: layers for size, layers in list(one.levels.items())[:1]})
+    for pair in ([one, fewer], [fewer, one]):
+        with pytest.raises(InputError, match="different sizes cannot be mixed"):
+            Style.mixed(pair, [1, 1])
+
+
 def test_nothing_to_mix():
     with pytest.raises(InputError, match="0 styles cannot be mixed"):
         Style.mixed([], [])
