@@ -14,7 +14,7 @@ language = "en"
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "myst_nb", "tools.book"]
 root_doc = "docs/index"
-include_patterns = ["docs/**", "notebooks/**", "README.md", "data/README.md", "gantutor/weights/README.md"]
+include_patterns = ["docs/**", "notebooks/**", "README*.md", "data/README.md", "gantutor/weights/README.md"]
 exclude_patterns = [".*", "build", "dist", "shared", "**/.ipynb_checkpoints", "docs/_*", "docs/conf.py"]
 templates_path = ["_templates"]
 
