@@ -100,15 +100,17 @@ class Studio(widgets.VBox):
 
     def close(self):
         """End the optimiser and close the page."""
-        self.replace_run()
+        if self.comm is not None:  # ipywidgets 7 closes what was never finished, too
+            self.replace_run()
         super().close()
 
     def picture(self):
         """The styles' pictures, the photo and the painting as one image (1, 3, H, W)."""
         styles = range(len(self.session.personal.styles))
         rows = [images.image_grid(self.session.typical(style), SHOWN) for style in styles]
-        photo = images.resize(self.session.photo, self.painting.size.value).cpu()
-        rows.append(torch.cat([padded(photo, photo.shape[3] + 8, 0), self.session.painting], 3))
+        painting = self.session.painting
+        photo = images.interpolate(self.session.photo, painting.shape[2:]).clamp(0, 1).cpu()
+        rows.append(torch.cat([padded(photo, photo.shape[3] + 8, 0), painting], 3))
         width = max(each.shape[3] for each in rows)
         return torch.cat([padded(each, width) for each in rows], 2)
 

@@ -70,7 +70,7 @@ def pair(*columns):
 
 def indented(control, thumbnail=None):
     """A control with a thumbnail (1, 3, s, s) before it, or with as much room."""
-    layout = {"width": f"{THUMBNAIL}px", "flex": f"0 0 {THUMBNAIL}px"}
+    layout = {"width": f"{THUMBNAIL}px", "flex": f"0 0 {THUMBNAIL}px", "margin": "2px"}
     before = widgets.Box(layout=layout)
     if thumbnail is not None:
         before = widgets.Image(value=images.encode_png(thumbnail), format="png", layout=layout)
