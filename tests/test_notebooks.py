@@ -67,6 +67,14 @@ def test_panels_left_their_picture(path):
 
 
 @every_notebook
+def test_pictures_have_a_text_for_those_who_do_not_see_them(path):
+    for output in outputs(path):
+        for kind in output.get("data", {}):
+            if kind.startswith("image/"):
+                assert len(output.metadata[kind]["alt"]) > 4
+
+
+@every_notebook
 def test_size(path):
     assert path.stat().st_size <= LARGEST
 

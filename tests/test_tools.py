@@ -79,6 +79,7 @@ def test_panel_leaves_its_picture_and_no_widget(executed):
     (output,) = nbformat.read(executed[0], as_version=4).cells[3].outputs
     assert set(output.data) == {"image/png", "text/plain"}
     assert output.data["text/plain"] == "Panel: a"
+    assert output.metadata == {"image/png": {"alt": "Panel: a. sentence"}}
 
 
 def test_progress_leaves_a_fixed_text_in_a_real_kernel(executed):

@@ -171,7 +171,7 @@ def refuse(output, folder):
 
 
 def clean(notebook):
-    """Keep what a reader needs: fixed metadata, tags and nbgrader's data; no widget state and no widget views.
+    """Keep what a reader needs: fixed metadata, tags, nbgrader's data, alt texts; no widget state and no widget views.
 
     A view without its state shows "model not found" in JupyterLab. Without the view the picture beside it shows,
     until the reader runs the cell.
@@ -182,7 +182,9 @@ def clean(notebook):
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(VIEW, None)
             if "metadata" in output:
-                output.metadata = nbformat.from_dict({})
+                output.metadata = nbformat.from_dict(
+                    {kind: {"alt": about["alt"]} for kind, about in output.metadata.items() if "alt" in about}
+                )
 
 
 def main(arguments=None, root=ROOT):

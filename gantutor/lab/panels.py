@@ -88,10 +88,11 @@ class Panel(widgets.VBox):
         return f"Panel: {', '.join(self.controls)}"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/plain": repr(self), **view(self)}
+        bundle, about = {"text/plain": repr(self), **view(self)}, {}
         if self.image.value:
             bundle["image/png"] = base64.b64encode(self.image.value).decode("ascii")
-        return bundle
+            about["image/png"] = {"alt": f"{self!r}. {html.unescape(self.note.value)}".strip()}
+        return bundle, about
 
 
 class Player(Panel):

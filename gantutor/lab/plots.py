@@ -19,14 +19,28 @@ class Drawing(Figure):
     """A Figure that shows itself in a notebook, as PNG: curves and diagrams. Needs no pyplot and no magic line."""
 
     def _repr_png_(self):
-        return encoded(self, format="png", metadata={"Software": None})
+        return encoded(self, format="png", metadata={"Software": None}), {"alt": alt_text(self)}
 
 
 class Sheet(Figure):
     """A Figure that shows itself as JPEG: photos and paintings, whose PNGs would make notebooks heavy."""
 
     def _repr_jpeg_(self):
-        return encoded(self, format="jpeg", pil_kwargs={"quality": 82})
+        return encoded(self, format="jpeg", pil_kwargs={"quality": 82}), {"alt": alt_text(self)}
+
+
+def alt_text(figure):
+    """What a figure's titles, axes and legends say, for readers who do not see it."""
+    words = []
+    for axes in figure.axes:
+        sides = " against ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))
+        legend = axes.get_legend()
+        curves = ", ".join(text.get_text() for text in legend.get_texts()) if legend else ""
+        title = axes.get_title() or axes.get_title(loc="left")
+        words.append(": ".join(filter(None, (title, sides, curves))))
+    kind = "Plot" if isinstance(figure, Drawing) else "Pictures"
+    said = "; ".join(dict.fromkeys(" ".join(each.split()) for each in words if each))  # each once
+    return f"{kind}: {said}" if said else kind
 
 
 def encoded(figure, **options):

@@ -145,7 +145,7 @@ def test_drawing_of_the_line_shows_the_frame():
     np.testing.assert_allclose(verdict.lines[1].get_ydata(), game.frame(2).best)
     np.testing.assert_allclose(verdict.lines[2].get_ydata(), game.frame(2).D)
     np.testing.assert_array_equal(values.lines[2].get_ydata(), [frame.value for frame in game.frames])
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
 
 
 def test_drawing_of_the_plane_has_x_across_and_y_up():
@@ -156,7 +156,7 @@ def test_drawing_of_the_plane_has_x_across_and_y_up():
     assert PLANE.line[column] > 1 and PLANE.line[row] < -1 and shades.origin == "lower"
     assert figure.axes[0].get_title() == "D at step 4"
     assert np.ma.is_masked(figure.axes[1].images[0].get_array())  # grey: nobody is there
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
 
 
 def test_strip_shows_each_frame():

@@ -162,21 +162,22 @@ def test_anything_else_is_no_picture(drawn):
 
 def test_notebook_gets_the_widget_and_a_static_picture():
     panel = Panel(grey, strength=slider())
-    data, _ = InteractiveShell.instance().display_formatter.format(panel)
+    data, about = InteractiveShell.instance().display_formatter.format(panel)
     assert data["text/plain"] == "Panel: strength"
+    assert about["image/png"] == {"alt": "Panel: strength. strength <i>0.2</i>"}  # what the sentence under it says
     assert data[VIEW]["model_id"] == panel.model_id
     assert base64.b64decode(data["image/png"]) == panel.image.value
 
 
 def test_static_picture_is_the_present_one():
     panel = Panel(grey, strength=slider())
-    before = panel._repr_mimebundle_()["image/png"]
+    before = panel._repr_mimebundle_()[0]["image/png"]
     panel.controls["strength"].value = 0.7
-    assert panel._repr_mimebundle_()["image/png"] != before
+    assert panel._repr_mimebundle_()[0]["image/png"] != before
 
 
 def test_panel_without_a_picture_yet_has_no_static_one():
-    assert "image/png" not in Panel(grey, strength=slider(0.85))._repr_mimebundle_()
+    assert "image/png" not in Panel(grey, strength=slider(0.85))._repr_mimebundle_()[0]
 
 
 def counting(seen, gate=None, last=3):

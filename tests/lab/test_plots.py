@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 from gantutor.lab import plots
@@ -11,7 +12,7 @@ from gantutor.personal.clusters import Clusters
 
 def pixels(figure):
     """What a notebook would show, as an array."""
-    return np.asarray(Image.open(io.BytesIO(figure._repr_jpeg_())).convert("RGB")) / 255
+    return np.asarray(Image.open(io.BytesIO(figure._repr_jpeg_()[0])).convert("RGB")) / 255
 
 
 def test_picture_row_shows_the_pictures_in_order_at_one_height():
@@ -57,7 +58,7 @@ def test_saved_figures_are_whole_or_not_there(tmp_path, monkeypatch):
     plots.save(figure, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as drawn:
         assert drawn.size == (110, 110)
-    assert Image.open(io.BytesIO(figure._repr_png_())).format == "PNG"
+    assert Image.open(io.BytesIO(figure._repr_png_()[0])).format == "PNG"
 
     def fail(path, **_):
         path.write_bytes(b"half")
@@ -67,3 +68,20 @@ def test_saved_figures_are_whole_or_not_there(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         plots.save(figure, tmp_path / "b.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_figures_say_in_words_what_they_show():
+    """Titles, axes and legends, each once; IPython puts the text beside the picture."""
+    figure = plots.Drawing()
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], label="generator")
+    left.plot([1, 0], label="optimiser")
+    left.set(xlabel="content lost", ylabel="distance\n(radii)", title="trade")
+    left.legend()
+    right.set(title="trade")
+    text = "Plot: trade: distance (radii) against content lost: generator, optimiser; trade"
+    assert plots.alt_text(figure) == text
+    assert plots.Drawing()._repr_png_()[1] == {"alt": "Plot"}
+    row = plots.picture_row([torch.zeros(1, 3, 4, 4)] * 3, ["photo", "oil", "oil"])
+    data, about = InteractiveShell.instance().display_formatter.format(row)
+    assert about["image/jpeg"] == {"alt": "Pictures: photo; oil"} and data["image/jpeg"]
