@@ -18,6 +18,8 @@ include_patterns = ["docs/**", "notebooks/**", "README*.md", "data/README.md", "
 exclude_patterns = [".*", "build", "dist", "shared", "**/.ipynb_checkpoints", "docs/_*", "docs/conf.py"]
 templates_path = ["_templates"]
 
+highlight_language = "none"  # of code that names no language: commands
+
 # Notebooks come with their outputs: `make notebooks` runs them, `make test` compares.
 nb_execution_mode = "off"
 nb_merge_streams = True

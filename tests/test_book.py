@@ -94,6 +94,11 @@ def test_every_module_is_in_the_reference(site):
     } <= entries
 
 
+def test_the_cheat_sheet_leads_to_the_functions(site):
+    links = Page(site / "docs/cheat_sheet.html").links
+    assert {"api/theory.html#gantutor.theory.divergences.js", "api/gan.html#gantutor.gan.losses.hinge"} <= set(links)
+
+
 def test_nothing_is_loaded_from_another_host(site, pages):
     found = [
         (path.name, address) for path, page in pages.items() for address in page.loaded if urlsplit(address).netloc
@@ -219,7 +224,7 @@ def test_docstrings_are_meant_as_they_stand():
     assert book.rst("Use it so:\n\n    y = f(*x)\n\n    z\n\nThen a_b_.") == [
         "Use it so:",
         "",
-        "::",
+        ".. code-block:: python",
         "",
         "    y = f(*x)",
         "",

@@ -15,7 +15,9 @@ import re
 import shutil
 from pathlib import Path
 
+from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
 
 COLAB = "colab.research.google.com"
@@ -93,7 +95,7 @@ def rst(text):
     for line in text.splitlines():
         indented = line.startswith("    ")
         if indented and not literal and not before.strip():
-            lines += ["::", ""]
+            lines += [".. code-block:: python", ""]
         literal = (indented and (literal or not before.strip())) or (literal and not line.strip())
         lines.append(line if literal else inline(line))
         before = line
@@ -166,7 +168,7 @@ class Api(SphinxDirective):
     def run(self):
         left_out = tuple(self.options.get("leave-out", "").split())
         names = [name for package in self.arguments for name in modules(package)]
-        nodes = []
+        found = []
         for name in names:
             if any(name == other or name.startswith(f"{other}.") for other in left_out):
                 continue
@@ -176,8 +178,23 @@ class Api(SphinxDirective):
                 # py:data takes the current module's name from automodule
                 full = member if directive == "py:data" else f"{name}.{member}"
                 text += [f".. {directive}:: {full}", *(f"   {line}".rstrip() for line in options), ""]
-            nodes += self.parse_text_to_nodes("\n".join(text), allow_section_headings=True)
-        return nodes
+            found += self.parse_text_to_nodes("\n".join(text), allow_section_headings=True)
+        return found
+
+
+def link_functions(app, doctree):
+    """The cheat sheet names functions in code: each becomes a link into the reference (a wrong name, a warning)."""
+    if app.env.docname == "docs/cheat_sheet":
+        for code in list(doctree.findall(nodes.literal)):
+            name = code.astext().removeprefix("gantutor.")
+            if re.fullmatch(rf"({'|'.join(modules_at_top())})(\.\w+)+", name):
+                link = pending_xref(refdomain="py", reftype="obj", reftarget=f"gantutor.{name}", refwarn=True)
+                code.replace_self(link)
+                link += code
+
+
+def modules_at_top():
+    return [module.name for module in pkgutil.iter_modules(importlib.import_module("gantutor").__path__)]
 
 
 def copy_mathjax(app, exception):
@@ -195,6 +212,7 @@ def copy_mathjax(app, exception):
 def setup(app):
     app.connect("source-read", read_source, priority=100)
     app.connect("autodoc-process-docstring", docstring)
+    app.connect("doctree-read", link_functions)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("api", Api)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
