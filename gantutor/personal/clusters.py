@@ -21,6 +21,7 @@ FEWEST = 6  # pictures of which styles can be told
 CLEAR = 0.4  # a best silhouette (Rousseeuw 1987) below this says that there are no groups
 CLEAR_UNCALIBRATED = 0.25  # where content and hue count too, styles lie less far apart
 ONE_STYLE = 1.3  # up to this spread pictures without groups are one style, above it no style at all
+COPY = 0.25  # nearer pictures are one saved twice: two by one hand lie about 1 apart
 TIE = 0.02  # of a silhouette: of numbers of styles that do as well, the largest counts
 FOLDS = 5
 RESAMPLES = 20
@@ -55,15 +56,16 @@ def find_styles(points, seed, k=None, clear=CLEAR):
 
     Otherwise the number from 2 to 8 with the best mean silhouette of K-means in random parts of the pictures. If even
     that is under `clear`, they are one style if they lie no further apart than pictures by one hand do, else one cannot
-    tell. Pictures that are alike to the last bit count once: InputError for more styles than that.
+    tell. Copies of a picture, saved anew, count once for that. InputError for more styles than pictures that differ.
     """
     different = len(np.unique(points, axis=0))
     if k is not None and not 1 <= k <= different:
         raise InputError(f"{k} styles cannot be found (pictures that differ: {different}): ask for 1 to {different}")
     scores, answers, found = {}, {}, None
     if k is None:
-        scores, answers = resampled(points, seed, clear)
-        found = answer(points, scores, clear)
+        once = points[without_copies(points)]
+        scores, answers = resampled(once, seed, clear)
+        found = answer(once, scores, clear)
     along = reduce(points)
     labels = by_size(k_means(along, k or found or 1, seed))
     count = labels.max() + 1
@@ -71,8 +73,21 @@ def find_styles(points, seed, k=None, clear=CLEAR):
     return Clusters(labels, medoids, tightness(along, labels), found, scores, answers)
 
 
+def without_copies(points):
+    """The numbers of points (n, m) of which no two are as near as copies of a picture are."""
+    kept = []
+    for number, point in enumerate(points):
+        if not kept or cdist(point[None], points[kept]).min() >= COPY:
+            kept.append(number)
+    return kept
+
+
 def answer(points, scores, clear=CLEAR):
-    """How many styles points (n, m) have, given their silhouettes by number of styles; 0 if one cannot tell."""
+    """How many styles points (n, m) have, given their silhouettes by number of styles; 0 if one cannot tell.
+
+    Where the silhouettes speak for no groups, one style and pictures that have nothing to do with each other look
+    alike, and only the spread tells them apart.
+    """
     if len(points) < FEWEST:
         return 0
     best = max(scores.values(), default=0)

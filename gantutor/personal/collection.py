@@ -24,6 +24,7 @@ from ..sources import cache, identity
 from .space import SIZE, describe_style
 
 SMALLEST = 16  # px a side
+LONGEST = 8  # times its short side, the most that a picture's long side may have
 BATCH = 4  # pictures described together: on a CPU more are no quicker, and take memory
 GPU_BATCH = 32
 MANY = 500  # pictures, for which it pays to start processes that decode
@@ -145,8 +146,16 @@ def collate(items):
 def read(path):
     """A picture (1, 3, H, W) of at most SIZE px on the short side."""
     picture = images.load_image(path, SIZE)
-    datasets.check_smallest(path, picture, SMALLEST)
+    check_shape(path, picture)
     return picture
+
+
+def check_shape(name, picture):
+    """InputError for a picture (1, 3, H, W) that is too small, or so long that describing it would fill the memory."""
+    datasets.check_smallest(name, picture, SMALLEST)
+    height, width = picture.shape[2:]
+    if max(height, width) > LONGEST * min(height, width):
+        raise InputError(f"{name} is more than {LONGEST} times as long as it is wide: crop it first")
 
 
 def carry_over(file, keys, record):
@@ -159,7 +168,7 @@ def carry_over(file, keys, record):
             for start in range(0, len(old), CHUNK):
                 known = np.array(old[start : start + CHUNK])
                 place = order[np.searchsorted(keys, known["key"], sorter=order).clip(max=len(keys) - 1)]
-                found = (keys[place] == known["key"]) & (known["key"] != 0)
+                found = (keys[place] == known["key"]) & (known["key"] != 0) & np.isfinite(known["point"]).all(1)
                 fresh[place[found]] = known[found]
         fresh.flush()
 

@@ -15,6 +15,7 @@ from .space import space_of
 
 FORMAT = "gantutor.style"
 VERSION = 2
+MOST = 1e9  # of any number in a file
 ENDS = ("low", "high")
 PLAIN = (  # fields that JSON holds as they are
     "counts",
@@ -129,7 +130,7 @@ class PersonalStyle:
             raise InputError(f"{path} is no personal style: make one with `gantutor learn`")
         if metadata.get("version") != str(VERSION):
             version = metadata.get("version", "")
-            older = version.isdecimal() and int(version) < VERSION
+            older = version.isascii() and version.isdecimal() and int(version) < VERSION
             remedy = "make it again with `gantutor learn`" if older else "upgrade it"
             raise InputError(f"{path} is of version {version}, this gantutor reads {VERSION}: {remedy}")
         try:
@@ -142,7 +143,7 @@ class PersonalStyle:
                 if part == "mean":
                     packed = tensors[f"{kind}.{number}.{size}.{layer}.covariance"]
                     levels = named.setdefault((kind, int(number)), {})
-                    levels.setdefault(int(size), {})[layer] = (mean, unpacked(packed, len(mean)))
+                    levels.setdefault(int(size), {})[layer] = moments(mean, packed)
             styles = {name: Style(dict(sorted(levels.items()))) for name, levels in named.items()}
             shares, answers = about.pop("axes"), dict(map(tuple, about.pop("answers")))
             axes = [(*(styles.pop((end, number)) for end in ENDS), share) for number, share in enumerate(shares)]
@@ -159,17 +160,37 @@ class PersonalStyle:
             raise InputError(f"{path} is incomplete ({error}): make it again with `gantutor learn`") from None
 
     def check(self):
-        """ValueError if the parts do not fit one another."""
+        """ValueError if the parts do not fit one another, or are no numbers where these are expected."""
         count = len(self.styles)
-        if not count or min(self.counts) < 1:
-            raise ValueError("a style without pictures")
-        lengths = {len(each) for each in (self.counts, self.tightness, self.weights, self.radii, self.centres)}
-        if lengths != {count}:
+        if not count or {
+            len(each) for each in (self.counts, self.tightness, self.weights, self.radii, self.centres)
+        } != {count}:
             raise ValueError("its numbers do not fit its styles")
-        if self.centres.ndim != 2 or min(self.radii) <= 0 or min(self.weights) < 0 or sum(self.weights) <= 0:
-            raise ValueError("its centres or weights are none")
-        if not isinstance(self.features, str):
-            raise ValueError("its features have no name")
+        whole = [*self.counts, *self.answers, 0 if self.found is None else self.found]
+        real = [*self.weights, *self.radii, *self.answers.values(), *(share for *_, share in self.axes)]
+        real += [each for each in self.tightness if each is not None]
+        if not all(type(each) is int and 0 <= each < MOST for each in whole):
+            raise ValueError("its counts are none")
+        if not all(type(each) in (int, float) and -MOST < each < MOST for each in real):  # and so no NaN
+            raise ValueError("some of its numbers are none")
+        if min(self.counts) < 1 or min(self.radii) <= 0 or min(self.weights) < 0 or sum(self.weights) <= 0:
+            raise ValueError("its counts, radii or weights are too small")
+        if self.centres.ndim != 2 or not isinstance(self.features, str):
+            raise ValueError("its centres or its features are none")
+        if not isinstance(self.pictures, list) or not all(isinstance(each, str) for each in self.pictures):
+            raise ValueError("its pictures are no hashes")
+
+
+def moments(mean, triangle):
+    """A layer's (mean (C,), covariance (C, C)), the latter from its upper triangle; ValueError if they are none."""
+    if not (mean.is_floating_point() and mean.ndim == 1 and triangle.dtype == mean.dtype):
+        raise ValueError("a mean is none")
+    if triangle.shape != (len(mean) * (len(mean) + 1) // 2,):
+        raise ValueError("a covariance does not fit its mean")
+    covariance = unpacked(triangle, len(mean))
+    if (covariance.diagonal() < 0).any():
+        raise ValueError("a variance is negative")
+    return mean, covariance
 
 
 def unpacked(triangle, size):

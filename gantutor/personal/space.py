@@ -21,6 +21,7 @@ from ..errors import InputError
 from ..images import resize
 from ..style.features import WEIGHTS, fingerprint
 from ..style.statistics import mean_and_covariance
+from ..style.target import check_finite
 from ..tensors import read_tensors, write_tensors
 
 SIZE = 256  # px on the short side: a stroke must cover as many pixels in every picture
@@ -44,6 +45,7 @@ def describe_style(network, pictures):
     The upper triangle of a covariance holds every entry once; off the diagonal it counts √2, so that distances are
     those of the matrices.
     """
+    check_finite(pictures)
     pictures = pictures.to(next(network.parameters()).device)
     features = network(resize(pictures, SIZE), style_layers(network))
     parts = []
@@ -94,7 +96,8 @@ class StyleSpace:
     @property
     def hash(self):
         """A short hash: points of different spaces cannot be compared."""
-        return hashlib.sha256(self.features_hash.encode() + self.matrix.tobytes()).hexdigest()[:16]
+        data = self.features_hash.encode() + self.mean.tobytes() + self.matrix.tobytes()
+        return hashlib.sha256(data).hexdigest()[:16]
 
     @classmethod
     def measured(cls, descriptors, labels, others, features_hash):
@@ -132,7 +135,9 @@ class StyleSpace:
             raise InputError(f"{path} holds no style space of this version: make one with `gantutor train space`")
         try:
             mean, matrix = tensors["mean"].double().numpy(), tensors["matrix"].double().numpy()
-            if matrix.shape[0] != BINS or mean.shape != (BINS,) or not (np.isfinite(matrix).all()):
+            if matrix.shape[0] != BINS or mean.shape != (BINS,):
+                raise ValueError
+            if not (np.isfinite(matrix).all() and np.isfinite(mean).all()):
                 raise ValueError
             return cls(mean, matrix, json.loads(metadata["about"])["features_hash"])
         except (KeyError, TypeError, ValueError, IndexError):

@@ -169,18 +169,24 @@ def test_each_picture_may_be_a_style_of_its_own():
 
 
 @pytest.mark.parametrize("count", [1, 2, 10])
-def test_identical_pictures_are_one_style(count):
+def test_identical_pictures_tell_nothing(count):
     found = find_styles(np.ones((count, 50)), seed=0)
-    assert found.count == 1 and found.found == (count >= FEWEST)
+    assert found.count == 1 and found.found == 0
     assert found.medoids == [0]
     assert find_styles(np.ones((count, 50)), seed=0, k=1).count == 1
 
 
-def test_copies_of_pictures_group_together():
-    copies = np.repeat(np.random.default_rng(0).random((3, 50)), 4, 0)
-    found = find_styles(copies, seed=0)
-    assert found.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert found.tightness == pytest.approx([1, 1, 1])
+@pytest.mark.parametrize("error", [0, 0.02])
+def test_copies_of_pictures_count_once(error):
+    """Each of seven pictures eight times, to the last bit or saved anew: seven far apart are no styles."""
+    rng = np.random.default_rng(0)
+    copies = np.repeat(2 * np.eye(40)[:7], 8, 0) + error * rng.normal(size=(56, 40))
+    assert find_styles(copies, seed=0).found == 0
+    points, groups = blobs(9, 8)
+    twice = np.repeat(points, 2, 0) + error * rng.normal(size=(34, 40))
+    found = find_styles(twice, seed=0)
+    assert found.found == 2 and adjusted_rand_score(np.repeat(groups, 2), found.labels) == 1
+    assert found.silhouettes == pytest.approx(find_styles(points, seed=0).silhouettes, abs=0.05)
 
 
 @pytest.mark.parametrize(

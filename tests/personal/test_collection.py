@@ -229,6 +229,22 @@ def test_same_pixels_count_once_and_bad_files_are_said(folder, network, space):
         assert words in said
 
 
+def test_long_thin_picture_is_left_out_before_it_fills_the_memory(folder, network, space):
+    Image.new("RGB", (4000, 16)).save(folder / "strip.png")
+    collection = described(folder, network, space)
+    assert len(collection) == 5
+    assert collection.skipped == [f"{folder / 'strip.png'} is more than 8 times as long as it is wide: crop it first"]
+
+
+def test_numbers_that_are_none_are_found_anew(folder, network, space, cache, count_descriptions):
+    one = described(folder, network, space).points[:]
+    (file,) = cache.glob("*.points")
+    record = np.dtype([("key", "u8"), ("picture", "u8"), ("point", "f4", space.matrix.shape[1])])
+    np.memmap(file, record, "r+")["point"][2, 7] = np.nan
+    np.testing.assert_allclose(described(folder, network, space).points[:], one, atol=1e-4)
+    assert len(count_descriptions) == 6
+
+
 def test_odd_files_are_pictures_too(folder, network, space):
     grey = Image.fromarray(np.linspace(0, 65535, 40 * 50).reshape(40, 50).astype(np.uint16))
     grey.save(folder / "deep.png")

@@ -293,12 +293,23 @@ def broken(tensors, about):
     yield {k: v for k, v in tensors.items() if k != "centres"}, about
     yield tensors | {"centres": tensors["centres"][:1]}, about
     yield tensors | {"centres": tensors["centres"][0]}, about
+    yield tensors | {some: tensors[some][:1]}, about  # one number would fill the whole matrix
+    yield tensors | {some: tensors[some][None]}, about
+    yield tensors | {some: -tensors[some]}, about
+    yield tensors | {some: tensors[some].int()}, about
     yield {}, about
     yield tensors | {some: tensors[some] * torch.nan}, about
     for name in ("tightness", "weights", "answers", "axes", "space_hash"):
         yield tensors, {k: v for k, v in about.items() if k != name}
-    changes = {"counts": [[1], [3, 0]], "tightness": [[0.5]], "features": [3], "surprise": [1], "answers": [[2]]}
-    changes |= {"weights": [[0.5], [0, 0], [-1, 2]], "radii": [[1.0], [0, 1]], "axes": [[0.5, 0.25, 0.1]]}
+    nan, huge = float("nan"), 10**400
+    changes = {"counts": [[1], [3, 0], [huge, 1], [1.5, 1], ["2", "1"]], "tightness": [[0.5], ["x", 0.5], [nan, 0]]}
+    changes |= {"weights": [[0.5], [0, 0], [-1, 2], [nan, 1], [huge, 1]], "radii": [[1.0], [0, 1], [nan, 1]]}
+    changes |= {
+        "axes": [[0.5, 0.25, 0.1], [nan, 0.1]],
+        "answers": [[2], [["<b>", "x"]], [[2, "x"]]],
+        "found": ["2", -1],
+    }
+    changes |= {"features": [3], "surprise": [1], "pictures": [5, [1, 2, 3]]}
     for name, values in changes.items():
         for value in values:
             yield tensors, about | {name: value}
@@ -314,6 +325,9 @@ def test_file_with_parts_missing_or_wrong(tmp_path):
         write_tensors(parts, path, metadata | {"about": json.dumps(about)})
         with pytest.raises(InputError, match=r"style\.safetensors is incomplete"):
             pytest.fail(f"variant {number} was read: {PersonalStyle.load(path)}")
+    write_tensors(tensors, path, metadata | {"version": "²"})
+    with pytest.raises(InputError, match="is of version"):
+        PersonalStyle.load(path)
     for about in ({}, {"about": "{not JSON"}):
         write_tensors(tensors, path, {"format": FORMAT, "version": str(VERSION)} | about)
         with pytest.raises(InputError, match="is incomplete"):

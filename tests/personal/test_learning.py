@@ -6,6 +6,7 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from gantutor.datasets import bundled
+from gantutor.errors import InputError
 from gantutor.images import centre_crop, load_image, save_image
 from gantutor.painters import paint
 from gantutor.personal import learning
@@ -147,6 +148,11 @@ def test_identical_pictures_and_few_pictures_can_be_learnt():
     network = load_features()
     picture = load_image(bundled("photos/cat.jpg"), 64)
     style, _ = learn([picture] * 7, network, "bundled")
-    assert style.counts == [7] and style.found == 1 and style.axes == []
+    assert style.counts == [7] and style.found == 0 and style.axes == []
     style, _ = learn([picture, load_image(bundled("photos/temple.jpg"), 64)], network, "bundled")
     assert style.counts == [2] and style.found == 0 and style.answers == {0: 1.0}
+
+
+def test_picture_of_no_numbers_is_refused_in_words():
+    with pytest.raises(InputError, match="NaN"):
+        learn([torch.full((1, 3, 64, 64), torch.nan)] * 3, load_features(), "bundled")

@@ -1,5 +1,7 @@
 """Pictures as points: what a descriptor holds, and that styles lie apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -172,6 +174,7 @@ def test_files_that_hold_no_space(tmp_path):
         ({}, metadata, "damaged"),
         (tensors | {"matrix": tensors["matrix"][1:].clone()}, metadata, "damaged"),
         (tensors | {"matrix": tensors["matrix"] * torch.nan}, metadata, "damaged"),
+        (tensors | {"mean": tensors["mean"] * torch.nan}, metadata, "damaged"),
         (tensors, metadata | {"about": "{}"}, "damaged"),
         (tensors, metadata | {"format": "gantutor.space.9"}, "no style space of this version"),
     ]
@@ -189,6 +192,14 @@ def test_bundled_features_have_their_space_and_others_the_plain_one(small):
     assert not plain.calibrated and plain.hash != space.hash
     rows = np.random.default_rng(0).random((3, BINS))
     np.testing.assert_allclose(spread(plain.points(rows)), spread(rows) / 1.4)
+
+
+def test_spaces_are_told_apart_by_each_of_their_parts():
+    space = StyleSpace.measured(*toys(), toys(1)[0], "f" * 16)
+    others = [replace(space, features_hash="0" * 16), replace(space, mean=space.mean + 1)]
+    others.append(replace(space, matrix=2 * space.matrix))
+    assert len({each.hash for each in (space, *others)}) == 4
+    assert replace(space).hash == space.hash
 
 
 def test_reduced_points_are_centred_and_keep_all_distances_of_few_pictures():

@@ -5,15 +5,14 @@ alone, shortened and without what cannot be printed. A page escapes the sentence
 """
 
 import io
-import math
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from ... import datasets, images
+from ... import images
 from ...errors import InputError
-from ...personal.collection import SMALLEST, Collection, picture_hash
+from ...personal.collection import Collection, check_shape, picture_hash
 from ...personal.file import PersonalStyle
 from ...personal.space import SIZE
 
@@ -21,7 +20,6 @@ MOST_FILES = 200
 MOST_BYTES = 30_000_000  # of a file
 MOST_TOTAL = 300_000_000  # bytes of the files that come together
 MOST_STYLES = 12  # of a style file: each takes a slider
-LONGEST = 8  # times its short side, the most that a picture's long side may have
 PHOTO_SIDE = 1024  # px that are kept of a photo's short side
 NAME = 60  # characters
 
@@ -38,10 +36,7 @@ def picture(name, content, size):
     file = io.BytesIO(content)
     file.name = clean(name)  # what `load_image` calls it in its sentences
     found = images.load_image(file, size)
-    datasets.check_smallest(file.name, found, SMALLEST)
-    height, width = found.shape[2:]
-    if max(height, width) > LONGEST * min(height, width):
-        raise InputError(f"{file.name} is more than {LONGEST} times as long as it is wide: crop it first")
+    check_shape(file.name, found)
     return found
 
 
@@ -128,20 +123,9 @@ def style_file(name, content, generator):
         raise InputError(f"{name} was not learnt with the bundled features: learn it again without --features")
     if len(personal.styles) > MOST_STYLES:
         raise InputError(f"{name} holds {len(personal.styles)} styles, more than {MOST_STYLES}: learn it with fewer")
-    if not sound(personal):
-        raise InputError(f"{name} is damaged, as some of its numbers are none: make it again")
     personal.network()
     for style in personal.styles:
         for layers in style.levels.values():
             if {layer: len(mean) for layer, (mean, _) in layers.items()} != generator.channels:
                 raise InputError(f"{name} is damaged, as its layers have other sizes than its features: make it again")
     return personal
-
-
-def sound(personal):
-    """True if a style's numbers are of the kind that the studio shows."""
-    found = [personal.found, *personal.answers]
-    numbers = [*personal.weights, *personal.counts, *personal.answers.values(), *personal.tightness]
-    return all(each is None or (type(each) is int and each >= 0) for each in found) and all(
-        each is None or (type(each) in (int, float) and math.isfinite(each)) for each in numbers
-    )

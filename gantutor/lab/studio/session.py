@@ -158,7 +158,9 @@ class Session:
         self.clicked()
 
     def undo(self):
-        """Take the latest click back and ask again."""
+        """Take the latest click back, if there is one, and ask again."""
+        if not self.taste.pairs:
+            return
         latest = self.taste.pairs[-1]
         self.taste.forget()
         self.clicked()
