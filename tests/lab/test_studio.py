@@ -515,7 +515,7 @@ def test_opened_style_file_has_sliders_and_nothing_to_click(folder, style_file):
     assert studio.painting.painting.value != before
     studio.keep.make.click()
     assert len(linked(studio.keep.style)[1]) == len(style_file)
-    assert "image/jpeg" not in studio._repr_mimebundle_()
+    assert "image/jpeg" not in studio._repr_mimebundle_()[0]
     studio.styles.find.click()
     assert not studio.clicks.better[0].disabled and studio.clicks.pictures[0].layout.display is None
 
@@ -727,7 +727,8 @@ def test_closed_page_computes_no_more(folder, monkeypatch):
 
 
 def test_notebook_gets_the_page_and_a_static_picture(studio):
-    data = studio._repr_mimebundle_()
+    data, about = studio._repr_mimebundle_()
+    assert about["image/jpeg"]["alt"].startswith("Studio. Two styles, as many as you asked for.")
     assert data["text/plain"] == "Studio" and data[VIEW]["model_id"] == studio.model_id
     picture = load_image(base64.b64decode(data["image/jpeg"]))
     row = 128 + 8

@@ -119,8 +119,9 @@ class Studio(widgets.VBox):
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         """The live page, and for readers without a kernel a picture of it."""
-        bundle = {"text/plain": repr(self), **view(self)}
+        bundle, about = {"text/plain": repr(self), **view(self)}, {}
         if self.session.clusters is not None and self.session.painting is not None:
             jpeg = images.encode(self.picture(), "JPEG", quality=85)
             bundle["image/jpeg"] = base64.b64encode(jpeg).decode("ascii")
-        return bundle
+            about["image/jpeg"] = {"alt": f"Studio. {self.session.answer()} A row for each, the photo, its painting."}
+        return bundle, about
