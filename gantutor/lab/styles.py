@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import torch
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import cdist
@@ -22,18 +23,17 @@ from ..personal.clusters import CLEAR, FEWEST, ONE_STYLE, answer, by_size, k_mea
 from ..personal.preference import Taste
 from ..personal.space import SIZE, reduce, spread
 from ..style.networks import BUNDLED_WIDTHS, VGG
-from ..style.statistics import mean_and_covariance, pooled
-from .plots import Drawing, Sheet, palette, show
+from .plots import Drawing, Sheet, show
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Of the styles, from the largest on. They can be told apart by colour-blind readers."""
 BLUE, ORANGE, GREEN = COLOURS[:3]
 GREY, PALE = "0.45", "#CCCCCC"
-LIGHT = (PALE, "#56B4E9", "#E69F00", "#CC79A7", "#999999")  # on which black can be read
 FRAME = 3  # px around a thumbnail
 PUSHES = 40  # by which thumbnails that overlap are moved apart
 LEVELS = 4  # of each colour in a histogram
 ERRING = 0.1  # of a simulated person's answers
+PALETTE = 6  # colours
 
 
 def repainted(photo, family, seed):
@@ -226,8 +226,8 @@ def along(coordinates, shares, thumbs, labels, axis):
     return figure, f"{held}, the axes up to it {shares[:axis].sum():.0%}."
 
 
-def scatters(rows):
-    """Places {row: {title: (places (n, 2), labels (n,) or None)}} as small plots of dots."""
+def scatters(rows, names=()):
+    """Places {row: {title: (places (n, 2), labels (n,) or None)}} as small plots of dots; names of the labels."""
     columns = max(map(len, rows.values()))
     figure = Drawing(figsize=(2.6 * columns + 0.5, 2.5 * len(rows)), layout="constrained")
     for row, (name, plots_of_row) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
@@ -237,6 +237,10 @@ def scatters(rows):
             axes.set(xticks=[], yticks=[])
             axes.set_title(title, fontsize=10)
         row[0].set_ylabel(name, fontsize=10)
+    dots = [Line2D([], [], ls="", marker="o", ms=5, color=color) for color in COLOURS[: len(names)]]
+    if dots:
+        tight = {"frameon": False, "handletextpad": 0, "columnspacing": 1}
+        figure.legend(dots, names, loc="outside lower center", ncols=8, fontsize=8, **tight)
     return figure
 
 
@@ -273,7 +277,7 @@ def criteria(collections):
             axes.margins(y=0.2)
             axes.tick_params(labelsize=8)
             axes.spines[["top", "right"]].set_visible(False)
-            if name != "held-out likelihood":
+            if name in ("silhouette", "stability"):
                 axes.set_ylim(0, 1.1)
             if name == "silhouette":
                 axes.axhline(CLEAR, color=GREY, ls=":")
@@ -291,20 +295,21 @@ def in_words(found):
     return {0: "cannot tell", 1: "one style"}.get(found, f"{found} styles")
 
 
-def sureness(answers):
-    """Shares of answers {collection: {number of styles: share}}, one bar for each collection."""
+def sureness(answers, xlabel="share of random parts"):
+    """Shares of answers {collection: {number of styles: share}}, one bar for each collection; the more, the darker."""
     figure = Drawing(figsize=(8.5, 0.6 + 0.45 * len(answers)), layout="constrained")
     axes = figure.subplots()
     for row, shares in enumerate(answers.values()):
         left = 0.0
         for found in sorted(shares):
-            color = COLOURS[found - 1] if found else PALE
-            axes.barh(row, shares[found], left=left, color=color, edgecolor="white", height=0.7)
-            words = in_words(found) if shares[found] >= 0.2 else str(found) if shares[found] >= 0.04 else ""
-            ink = "black" if color in LIGHT else "white"
+            color = f"{0.92 - 0.09 * found:.2f}" if found else "white"
+            axes.barh(row, shares[found], left=left, color=color, edgecolor="0.3", lw=0.8, height=0.7)
+            short = str(found) if found else "?"
+            words = in_words(found) if shares[found] >= 0.2 else short if shares[found] >= 0.04 else ""
+            ink = "black" if found < 5 else "white"
             axes.text(left + shares[found] / 2, row, words, fontsize=9, ha="center", va="center", color=ink)
             left += shares[found]
-    axes.set(yticks=range(len(answers)), yticklabels=[*answers], xlim=(0, 1), xlabel="share of random parts")
+    axes.set(yticks=range(len(answers)), yticklabels=[*answers], xlim=(0, 1), xlabel=xlabel)
     axes.invert_yaxis()
     axes.spines[["top", "right", "left"]].set_visible(False)
     return figure
@@ -413,13 +418,20 @@ def portraits(pictures, points, clusters, nearest=4, farthest=2):
         for axes, number in zip(row, shown, strict=False):
             show(axes, images.resize(images.centre_crop(pictures[number]), 128))
         row[0].add_patch(Rectangle((0, 0), 1, 1, transform=row[0].transAxes, fill=False, lw=5, ec=COLOURS[style]))
-        statistics = [mean_and_covariance(images.resize(pictures[number], 128)) for number in order]
-        means, covariances = (torch.cat(each) for each in zip(*statistics, strict=True))
-        row[-1].imshow(palette(*pooled(means, covariances, torch.ones(len(order))))[:, None], aspect="auto")
+        row[-1].imshow(common_colours([pictures[number] for number in order])[:, None], aspect="auto")
     names = ["medoid", "nearest", *[""] * (nearest - 1), *["farthest", *[""] * (farthest - 1)][:farthest], "palette"]
     for axes, name in zip(grid[0], names, strict=True):
         axes.set_title(name, fontsize=10)
     return figure
+
+
+def common_colours(pictures, count=PALETTE, side=24):
+    """The centres of K-means of pictures' pixels, from dark to light: (count, 3), fewer where colours are fewer."""
+    pixels = torch.cat([F.adaptive_avg_pool2d(picture, side)[0].flatten(1).T for picture in pictures])
+    pixels = pixels.double().clamp(0, 1).numpy()
+    groups = k_means(pixels, min(count, len(np.unique(pixels, axis=0))), 0)
+    centres = np.stack([pixels[groups == group].mean(0) for group in np.unique(groups)])
+    return centres[np.argsort(centres.sum(1))]
 
 
 def by_distance(points, clusters, style):
@@ -444,17 +456,37 @@ def curves(lines, xlabel):
 
 
 def histograms(results):
-    """Areas under the curve {way: (people,)}: how many people got which, with the mean as a line."""
-    figure = Drawing(figsize=(7, 2.8), layout="constrained")
-    axes, edges = figure.subplots(), np.arange(0.2, 1.01, 0.05)
-    for (name, values), color, style in zip(results.items(), COLOURS, ("-", "--"), strict=False):
-        label = f"{name}: mean {values.mean():.2f}"
-        axes.hist(values, edges, histtype="step", color=color, lw=2, ls=style, label=label)
-        axes.axvline(values.mean(), color=color, lw=1.2, ls=style)
-    axes.set(xlabel="area under the ROC curve", ylabel="people", xlim=(0.2, 1.01))
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, loc="upper left")
+    """Areas under the curve {way: (people,)}: how many people got which, a plot for each way, the mean as a line."""
+    figure = Drawing(figsize=(7, 0.5 + 1.25 * len(results)), layout="constrained")
+    grid = figure.subplots(len(results), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    for axes, (name, values), color in zip(grid, results.items(), COLOURS, strict=False):
+        axes.hist(values, np.arange(0.4, 1.01, 0.05), color=color, alpha=0.75, edgecolor="white")
+        axes.axvline(values.mean(), color="black", lw=1.5, ls="--")
+        axes.set_title(f"{name}: mean {values.mean():.2f}", fontsize=9, loc="left")
+        axes.set(ylabel="people", xlim=(0.4, 1.01))
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[-1].set_xlabel("area under the ROC curve")
+    return figure
+
+
+def beliefs(places, stages):
+    """What is believed of utilities along a line, {title: (mean (n,), deviation (n,), pairs (liked, other))}.
+
+    Means with a band of one deviation; the pairs' pictures as triangles, up for the liked ones, down for the others.
+    """
+    figure = Drawing(figsize=(9, 2.6), layout="constrained")
+    grid = figure.subplots(1, len(stages), sharey=True, squeeze=False)[0]
+    for axes, (title, (mean, deviation, pairs)) in zip(grid, stages.items(), strict=True):
+        axes.fill_between(places, mean - deviation, mean + deviation, color=BLUE, alpha=0.2, lw=0)
+        axes.plot(places, mean, color=BLUE)
+        for numbers, mark, color in zip(np.reshape(pairs, (-1, 2)).T.astype(int), "^v", (GREEN, ORANGE), strict=True):
+            axes.plot(places[numbers], mean[numbers], mark, color=color, ms=8)
+        axes.axhline(0, color="0.8", lw=0.8, zorder=0)
+        axes.set(xlabel="style, in one dimension")
+        axes.set_title(title, fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0].set_ylabel("utility")
     return figure
 
 
@@ -489,8 +521,9 @@ def auc(taste, points, liked):
 class Clicks:
     """The panel of likes: two pictures, and what is known of all. `draw(this, that, undo)` gets numbers of clicks."""
 
-    def __init__(self, points, pictures, labels, seed=0):
+    def __init__(self, points, pictures, labels, seed=0, names=None):
         self.taste, self.labels = Taste(points, seed), np.asarray(labels)
+        self.names = names or [f"style {style + 1}" for style in range(self.labels.max() + 1)]
         self.pictures, self.thumbs = pictures, framed(thumbnails(pictures, 36), self.labels)
         self.large = thumbnails(pictures, 150)
         self.pair, self.clicks = self.taste.next_pair(), Counter()
@@ -519,16 +552,17 @@ class Clicks:
         return f"{told} comparison{'s' * (told != 1)} so far. The next answer is expected to tell {gain:.2f} bits."
 
     def drawn(self):
-        figure = Sheet(figsize=(8.2, 4.1), dpi=82)
+        figure = Sheet(figsize=(8.2, 4.1), dpi=74)
         for number, title in enumerate(("this one", "that one")):
-            axes = figure.add_axes((0.02 + 0.245 * number, 0.45, 0.235, 0.49))
+            axes = figure.add_axes((0.03 + 0.24 * number, 0.47, 0.21, 0.44))
             axes.imshow(self.large[self.pair[number]], interpolation="antialiased")
             axes.set_axis_off()
             axes.set_title(title, fontsize=11)
         weights = self.taste.weights(self.labels)
-        right = figure.add_axes((0.62, 0.52, 0.36, 0.40))
-        right.bar(range(len(weights)), weights, color=COLOURS[: len(weights)])
-        right.set(xticks=range(len(weights)), xticklabels=range(1, len(weights) + 1), ylim=(0, max(0.5, *weights)))
+        right = figure.add_axes((0.66, 0.52, 0.32, 0.40))
+        right.barh(range(len(weights)), weights, color=COLOURS[: len(weights)])
+        right.set(yticks=range(len(weights)), yticklabels=self.names, xlim=(0, max(0.5, *weights)))
+        right.invert_yaxis()
         right.set_title("weight of each style", fontsize=10)
         right.tick_params(labelsize=8)
         order = self.taste.ranking()

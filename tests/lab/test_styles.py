@@ -182,9 +182,11 @@ def test_scatters_have_a_plot_for_each_title():
         {
             "a": {"one": (np.ones((3, 2)), None), "two": (np.eye(2), np.array([0, 1]))},
             "b": {"x": (np.eye(2), None), "y": (np.eye(2), None)},
-        }
+        },
+        ["first", "second"],
     )
     assert [axes.get_title() for axes in figure.axes] == ["one", "two", "x", "y"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["first", "second"]
     assert [len(axes.collections[0].get_offsets()) for axes in figure.axes] == [3, 2, 2, 2]
 
 
@@ -321,9 +323,25 @@ def test_curves_have_their_bands():
 
 def test_histograms_count_people():
     figure = styles.histograms({"a": np.array([0.71, 0.72, 0.91]), "b": np.array([0.5, 0.52, 0.53])})
-    axes = figure.axes[0]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["a: mean 0.78", "b: mean 0.52"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a: mean 0.78", "b: mean 0.52"]
+    assert [sum(bar.get_height() for bar in axes.patches) for axes in figure.axes] == [3, 3]
+    assert [axes.get_lines()[0].get_xdata()[0] for axes in figure.axes] == pytest.approx([0.78, 0.5166667])
+
+
+def test_beliefs_have_a_band_and_the_pictures_asked():
+    places, mean = np.arange(4.0), np.array([0.0, 1, 2, 3])
+    figure = styles.beliefs(places, {"none": (mean, np.ones(4), []), "one": (mean, np.ones(4), [(3, 1)])})
+    assert [axes.get_title() for axes in figure.axes] == ["none", "one"]
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == -1 and band[:, 1].max() == 4
+    line, liked, other = figure.axes[1].get_lines()[:3]
+    assert line.get_ydata().tolist() == mean.tolist()
+    assert (liked.get_xdata().tolist(), other.get_xdata().tolist()) == ([3], [1])
+
+
+def test_common_colours_are_those_of_the_pixels():
+    red, blue = (torch.tensor(color).view(1, 3, 1, 1).expand(1, 3, 48, 48) for color in ((1.0, 0, 0), (0, 0, 0.5)))
+    assert np.allclose(styles.common_colours([red, blue], 2), [[0, 0, 0.5], [1, 0, 0]])
 
 
 def test_persons_answer_by_their_likes():
@@ -387,7 +405,8 @@ def test_clicks_show_the_pair_the_order_and_the_weights():
     figure = clicks.drawn()
     for axes, number in zip(figure.axes[:2], clicks.pair, strict=True):
         assert np.array_equal(axes.get_images()[0].get_array(), clicks.large[number])
-    weights = [bar.get_height() for bar in figure.axes[2].patches]
+    weights = [bar.get_width() for bar in figure.axes[2].patches]
+    assert [text.get_text() for text in figure.axes[2].get_yticklabels()] == [f"style {n}" for n in (1, 2, 3, 4)]
     assert weights == pytest.approx(clicks.taste.weights(clicks.labels)) and np.argmax(weights) == 2
     places = figure.axes[3].collections[-1].get_offsets()
     assert (np.diff(places[:, 1]) <= 1e-12).all()  # the best at the left
