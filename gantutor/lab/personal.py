@@ -14,7 +14,8 @@ from .plots import Drawing, Sheet, show
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY = "0.45"
-CELL = 0.95  # inches of a picture in the triangle
+POLES = ("painted at the low pole", "in the middle", "at the high pole")
+CELL = 1.1  # inches of a picture in the triangle
 BINS = 4  # of each colour in a histogram: few, as pictures that share a palette share few exact colours
 
 
@@ -88,13 +89,15 @@ def draw_dots(axes, groups, intervals, line):
     axes.grid(axis="x", color="0.9")
 
 
-def trade(ways, marked=""):
-    """Style against content: {way: [(content, distance in radii), …]}, each a line of marks in the order given."""
-    figure = Drawing(figsize=(5.2, 3.3), layout="constrained")
+def trade(ways):
+    """Style against content: {way: [(content, distance in radii, words), …]}, each a line of marks in that order."""
+    figure = Drawing(figsize=(6.4, 3.8), layout="constrained")
     axes = figure.subplots()
     for number, (way, places) in enumerate(ways.items()):
-        content, distance = zip(*places, strict=True)
+        content, distance, words = zip(*places, strict=True)
         axes.plot(content, distance, MARKERS[number] + "-", color=COLORS[number], label=way, markersize=7)
+        for place in zip(content, distance, words, strict=True):
+            axes.annotate(place[2], place[:2], (7, 3), textcoords="offset points", fontsize=8)
     axes.axhline(1, color="black", linestyle="--", linewidth=1)
     axes.annotate(
         "the style's radius",
@@ -105,8 +108,30 @@ def trade(ways, marked=""):
         ha="right",
         textcoords="offset points",
     )
-    axes.set(xlabel="content lost", ylabel="distance from the style (radii)", ylim=(0, None), title=marked)
+    axes.margins(0.1)
+    axes.set(xlabel="content lost", ylabel="distance from the style (radii)", ylim=(0, None))
     axes.legend(fontsize=8)
+    return figure
+
+
+def walks(rows, pictures=()):
+    """Coordinates on an axis, {name: (n,)}: of three paintings (low pole, middle, high pole), which a line joins, or of
+    pictures, a stroke for each, if the name is among `pictures`."""
+    figure = Drawing(figsize=(7.2, 1.2 + 0.36 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for row, (name, places) in enumerate(rows.items()):
+        if name in pictures:
+            axes.plot(places, [row] * len(places), "|", color=GREY, markersize=13, label="liked picture")
+            continue
+        axes.plot(places, [row] * 3, "-", color=COLORS[0], linewidth=1)
+        for place, marker, color, label in zip(places, "<o>", COLORS, POLES, strict=False):
+            axes.plot([place], [row], marker, color=color, markersize=8, label=label)
+    entries = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))  # each once
+    figure.legend(entries.values(), entries, loc="outside upper center", ncols=len(entries), fontsize=8, frameon=False)
+    axes.set_yticks(range(len(rows)), list(rows), fontsize=9)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel("coordinate on the axis")
+    axes.grid(axis="x", color="0.9")
     return figure
 
 

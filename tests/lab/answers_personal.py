@@ -81,8 +81,18 @@ def by_sum(w):
     return w / w.sum()
 
 
-def by_odds(power=2, scale=by_sum):
-    return lambda p: scale((p / (1 - p)) ** power)
+def by_odds(power=2, scale=by_sum, bound=1e-3):
+    def weights(chances):
+        p = chances.clamp(bound, 1 - bound)
+        return scale((p / (1 - p)) ** power)
+
+    return weights
+
+
+def even_if_sure(p):
+    """Where the division fails, all alike."""
+    weights = by_odds(bound=0)(p)
+    return weights if weights.isfinite().all() else torch.full_like(p, 1 / len(p))
 
 
 def from_others(points, factor=lambda n: n / (n - 1), power=1):
@@ -212,6 +222,8 @@ ANSWERS = {
             (lambda p: by_odds(1)(p) ** 2, "square before you add up"),
             (lambda p: by_sum(p.div_(1 - p) ** 2), "changes the chances"),
             (lambda p: by_odds(3)(p), "off by up to"),
+            (by_odds(bound=0), "Bound the chances"),
+            (even_if_sure, "it gives [0.33, 0.33, 0.33]"),
         ],
     ),
     "personal.left_out": (
@@ -272,7 +284,7 @@ def also_right():
     """Other ways to be right, by exercise."""
     return {
         "personal.between": [by_pooling],
-        "personal.liked_weights": [lambda p: torch.softmax(2 * torch.logit(p), 0)],
+        "personal.liked_weights": [lambda p: torch.softmax(2 * torch.logit(p, eps=1e-6), 0)],
         "personal.left_out": [one_by_one],
         "personal.on_axis": [lambda p: torch.tensor([max(0.0, -p), 1 - abs(p), max(0.0, p)])],
     }

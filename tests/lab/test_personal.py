@@ -118,10 +118,23 @@ def test_judged_has_a_panel_for_each_measure():
     assert [(1.5, 1), (2.5, 1)] in marks(first) and [(0.9, 0), (0.9, 1)] in marks(second)
 
 
-def test_trade_draws_each_way_in_its_order():
-    figure = personal.trade({"slow": [(0.1, 1.5), (0.3, 0.7)], "fast": [(0.2, 1.2)]})
-    assert marks(figure.axes[0])[:2] == [[(0.1, 1.5), (0.3, 0.7)], [(0.2, 1.2)]]
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["slow", "fast"]
+def test_trade_draws_each_way_in_its_order_and_says_the_strengths():
+    figure = personal.trade({"slow": [(0.1, 1.5, "t = 0"), (0.3, 0.7, "t = 1")], "fast": [(0.2, 1.2, "β")]})
+    (axes,) = figure.axes
+    assert marks(axes)[:2] == [[(0.1, 1.5), (0.3, 0.7)], [(0.2, 1.2)]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["slow", "fast"]
+    assert {text.get_text(): text.xy for text in axes.texts[:3]} == {
+        "t = 0": (0.1, 1.5), "t = 1": (0.3, 0.7), "β": (0.2, 1.2),
+    }  # fmt: skip
+
+
+def test_walks_tell_the_poles_apart_and_join_them():
+    figure = personal.walks({"a": np.array([0.5, 0.7]), "b": np.array([-1.0, 0.2, 2.0])}, ["a"])
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert marks(axes) == [[(0.5, 0), (0.7, 0)], [(-1, 1), (0.2, 1), (2, 1)], [(-1, 1)], [(0.2, 1)], [(2, 1)]]
+    assert [line.get_marker() for line in axes.get_lines()] == ["|", "None", "<", "o", ">"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["liked picture", *personal.POLES]
 
 
 def test_triangle_places_add_up_to_one_and_have_their_corners():
@@ -254,7 +267,8 @@ def test_blind_panel_counts_clicks():
 
 
 def test_figures_are_pictures(style):
-    for figure in (personal.dots({"a": [1.0]}, "x"), personal.trade({"a": [(0, 1)]})):
+    walks = personal.walks({"a": [0, 1, 2]})
+    for figure in (personal.dots({"a": [1.0]}, "x"), personal.trade({"a": [(0, 1, "")]}), walks):
         assert png(figure)
 
 

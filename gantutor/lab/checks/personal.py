@@ -181,7 +181,7 @@ def on_axis(answer):
     return "They add up to 1 everywhere, and the style changes without a jump."
 
 
-@exercise(hint="odds are p / (1 − p). What remains is to square, and to divide by the sum.")
+@exercise(hint="how often does a style with a chance of ¾ win for each time that it loses? And with a chance of 1?")
 def liked_weights(answer):
     """liked_weights(chances): weights (k,) that add up to 1, in proportion to the squared odds of chances (k,)."""
     for chances in ([0.8, 0.4, 0.3], [0.9, 0.6], [0.2, 0.7, 0.6, 0.5], [0.5, 0.5, 0.5]):
@@ -206,6 +206,12 @@ def liked_weights(answer):
             (odds**2 / (odds**2).max(), "it divides by the largest. Weights add up to 1: divide by the sum."),
             (odds**2 / odds.sum() ** 2, "square before you add up: the sum is that of the squares."),
         )
+    for chances, sure in (([1.0, 0.5, 0.4], [0]), ([1.0, 0.3, 1.0], [0, 2]), ([0.0, 0.6, 0.7], [])):
+        result = need_numbers(answer(torch.tensor(chances)), 3)
+        if not result.isfinite().all():
+            raise Wrong(f"for chances of {chances} it divides by 0. Bound the chances before you take odds.")
+        if abs(result.sum() - 1) > 1e-4 or any(abs(result[place] - 1 / len(sure)) > 0.01 for place in sure):
+            raise Wrong(f"for chances of {chances} it gives {[round(w, 2) for w in result.tolist()]}.")
     return "Twice the odds, four times the weight: clicks that agree soon decide."
 
 
