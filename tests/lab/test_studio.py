@@ -25,6 +25,7 @@ from gantutor.lab.panels import Live
 from gantutor.lab.studio import intake, painting, session, steps
 from gantutor.lab.studio.page import Studio
 from gantutor.lab.studio.session import Session
+from gantutor.personal.collection import LONGEST
 from gantutor.personal.file import PersonalStyle
 from gantutor.tensors import read_tensors, write_tensors
 from tests.lab.uploading import upload
@@ -193,9 +194,9 @@ def test_style_file_is_opened_as_it_was_made(learnt, style_file):
         ({"metadata": {"format": "else"}}, "is no personal style"),
         ({"about": {"features": "vgg19"}}, "was not learnt with the bundled features"),
         ({"about": {"features": "/etc/passwd"}}, "was not learnt with the bundled features"),
-        ({"about": {"weights": [float("nan"), 0.5]}}, "is damaged, as some of its numbers are none"),
-        ({"about": {"answers": [["<script>", 0.5]]}}, "is damaged, as some of its numbers are none"),
-        ({"about": {"tightness": ["<b>", 1]}}, "is damaged, as some of its numbers are none"),
+        ({"about": {"weights": [float("nan"), 0.5]}}, "is incomplete"),
+        ({"about": {"answers": [["<script>", 0.5]]}}, "is incomplete"),
+        ({"about": {"tightness": ["<b>", 1]}}, "is incomplete"),
         ({"about": {"counts": [6]}}, "is incomplete"),
         ({"about": {"features_hash": "0"}}, "was learnt with other weights"),
         ({"tensors": {"style.0.64.relu2_2.mean": torch.zeros(5)}}, "is incomplete"),
@@ -362,6 +363,8 @@ def made(folder):
     """With a folder and a photo of one's own."""
     made = Studio(folder, bundled("photos/cat.jpg"))
     assert text(made.likes.note) == ["Twelve pictures."] and made.photo.choice.value == steps.OWN
+    made.styles.count.value = 2
+    made.styles.find.click()
     return made
 
 
@@ -759,4 +762,4 @@ def test_folder_that_is_none(folder):
 
 def test_sizes_fit_the_photo_that_is_kept():
     assert max(painting.SIZES) == intake.PHOTO_SIDE
-    assert images.MAX_PIXELS > intake.LONGEST * intake.PHOTO_SIDE**2
+    assert images.MAX_PIXELS > LONGEST * intake.PHOTO_SIDE**2
