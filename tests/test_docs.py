@@ -52,10 +52,10 @@ def links(path):
     return [link for link in LINK.findall(INLINE.sub("", prose(path))) if not re.match(r"[a-z]+:", link)]
 
 
-def notebook(number):
-    """All source of a notebook."""
+def notebook(number, words=False):
+    """All source of a notebook but its list of words, or that list."""
     cells = json.loads(read(NOTEBOOKS[number]))["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells)
+    return "\n".join("".join(cell["source"]) for cell in cells if (cell["id"] == f"words-{number}") == words)
 
 
 def rows(text):
@@ -205,6 +205,15 @@ def test_glossary_names_notebooks_that_use_the_term():
         number = re.search(r"\[(\d\d)\]", entry)[1]
         stems = [word[:6].lower() for word in re.findall(r"[\w'é-]+", english)]
         assert any(stem in notebook(number).lower() for stem in stems), f"notebook {number} does not say {english}"
+
+
+def test_notebooks_end_with_the_words_that_they_explain():
+    """Each links to its entry of the glossary, with its Chinese."""
+    for english, entry in terms():
+        chinese, number = re.match(r"\n\*\*(.+)\*\* · \[(\d\d)\]", entry).groups()
+        anchor = re.sub(r"[^\w\- ]", "", english.lower()).replace(" ", "-")
+        linked = f" {chinese}](../docs/glossary.md#{anchor})"
+        assert linked in notebook(number, words=True), f"the words of notebook {number} lack {english}"
 
 
 def test_every_anchor_of_the_glossary_is_unique():
