@@ -109,7 +109,7 @@ def clusters(options):
     for name, rows in descriptors.items():
         found = []
         for seed, chosen in enumerate(twelve):
-            along = PCA(32 if name != "calibrated space" else 10).fit_transform(rows[chosen])
+            along = PCA(32 if name != "calibrated space" else 10, svd_solver="full").fit_transform(rows[chosen])
             grouping = KMeans(len(FAMILIES), n_init=10, random_state=seed).fit_predict(along)
             found.append(adjusted_rand_score(labels[chosen], grouping))
         alike = nearest_alike(rows, labels)
