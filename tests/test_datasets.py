@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from gantutor.datasets import Folder, bundled, collate, list_images, load_folder, loader, painting, paintings
 from gantutor.errors import InputError
-from gantutor.images import centre_crop, load_image, resize
+from gantutor.images import centre_crop, from_pil, load_image, resize
 
 
 def save(path, width=40, height=30, colour="red"):
@@ -102,7 +102,7 @@ def test_paintings_are_decided_by_the_seed():
     paths, families = list_images(bundled("photos"))[:2], ["halftone", "hatching"]
     found = list(paintings(paths, families, 3, seed=5, size=48))
     threads = torch.get_num_threads()
-    again = [painting((paths, families[number % 2], 5, number, 48)) for number in range(3)]
+    again = [painting((paths, families[number % 2], 5, number, 48, 0.0)) for number in range(3)]
     torch.set_num_threads(threads)
     assert [picture.size for picture in found] == [(48, 48)] * 3
     assert [picture.tobytes() for picture in found] == [picture.tobytes() for picture in again]
@@ -112,9 +112,18 @@ def test_paintings_are_decided_by_the_seed():
     assert chroma[1] < 0.7 * min(chroma[0], chroma[2])
 
 
+def test_hues_are_turned_before_painting():
+    """Oil keeps the photo's colours, so its hue moves, and its light and dark stay."""
+    paths, threads = list_images(bundled("photos"))[:1], torch.get_num_threads()
+    plain, turned, again = (from_pil(painting((paths, "oil", 5, 0, 48, hue))) for hue in (0.0, 0.5, 0.5))
+    torch.set_num_threads(threads)
+    assert (plain.mean((2, 3)) - turned.mean((2, 3))).abs().max() > 0.03
+    assert torch.equal(turned, again)
+
+
 def test_painting_by_a_painter_that_does_not_exist():
     with pytest.raises(InputError, match="no painter is called 'fresco'"):
-        painting((list_images(bundled("photos")), "fresco", 0, 0, 48))
+        painting((list_images(bundled("photos")), "fresco", 0, 0, 48, 0.0))
 
 
 def ruler(path, width, height):
