@@ -85,3 +85,13 @@ def need_tensor(result, shape):
         raise Wrong(f"it returns the shape {tuple(result.shape)}, not {tuple(shape)}.")
     if not result.is_floating_point():
         raise Wrong(f"its result is not float but {result.dtype}: images here are floats in [0, 1].")
+
+
+def blame(result, right, mistakes, near):
+    """Raise Wrong with the words of the first of the mistakes, pairs (value, words), that the result is near to.
+
+    A mistake that makes no difference in this case, as it is near to what is right, is passed over.
+    """
+    for mistake, words in mistakes:
+        if not near(right, mistake) and near(result, mistake):
+            raise Wrong(words)

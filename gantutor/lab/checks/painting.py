@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from ...style.statistics import mean_and_covariance, pooled, roots
-from . import Wrong, exercise, need_tensor
+from . import Wrong, blame, exercise, need_tensor
 
 
 def noise(*shape, seed=0):
@@ -19,9 +19,7 @@ def refuse(result, right, *mistakes):
     """Raise Wrong with the words of the first of the mistakes (tensor, words) that was made; none if all is right."""
     if same(result, right):
         return
-    for mistake, words in mistakes:
-        if not same(right, mistake) and same(result, mistake):
-            raise Wrong(words)
+    blame(result, right, mistakes, same)
     if not result.isfinite().all():
         raise Wrong("it holds NaN or infinite numbers.")
     raise Wrong(f"the shape is right, the values are not: they are off by up to {(result - right).abs().max():.3f}.")

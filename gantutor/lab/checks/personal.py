@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from ...style.statistics import pooled
-from . import Wrong, exercise, need_tensor
+from . import Wrong, blame, exercise, need_tensor
 
 
 def noise(*shape, seed=0):
@@ -24,9 +24,7 @@ def refuse(result, right, *mistakes):
     """Raise Wrong with the words of the first of the mistakes (value, words) that was made; none if all is right."""
     if near(result, right):
         return
-    for mistake, words in mistakes:
-        if not near(right, mistake) and near(result, mistake):
-            raise Wrong(words)
+    blame(result, right, mistakes, near)
     result, right = torch.as_tensor(result).double(), torch.as_tensor(right).double()
     if not result.isfinite().all():
         raise Wrong("it holds NaN or infinite numbers.")

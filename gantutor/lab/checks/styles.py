@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from ...personal.preference import entropy
 from ..styles import distances, neighbours_agree
-from . import Wrong, exercise
+from . import Wrong, blame, exercise
 
 
 def number(result):
@@ -28,9 +28,7 @@ def refuse(result, right, *mistakes):
     """Raise Wrong with the words of the first of the mistakes (number, words) that was made; none if all is right."""
     if near(result, right):
         return
-    for mistake, words in mistakes:
-        if not near(right, mistake) and near(result, mistake):
-            raise Wrong(words)
+    blame(result, right, mistakes, near)
     if not np.isfinite(result):
         raise Wrong("it is NaN or infinite.")
     raise Wrong(f"it is {result:.4g} where {right:.4g} is right.")
