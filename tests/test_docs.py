@@ -211,9 +211,80 @@ def test_notebooks_end_with_the_words_that_they_explain():
     """Each links to its entry of the glossary, with its Chinese."""
     for english, entry in terms():
         chinese, number = re.match(r"\n\*\*(.+)\*\* · \[(\d\d)\]", entry).groups()
-        anchor = re.sub(r"[^\w\- ]", "", english.lower()).replace(" ", "-")
-        linked = f" {chinese}](../docs/glossary.md#{anchor})"
+        linked = f" {chinese}](../docs/glossary.md#{anchor(english)})"
         assert linked in notebook(number, words=True), f"the words of notebook {number} lack {english}"
+
+
+LINKED_AS = {
+    "Aliasing": "aliases",
+    "Alternating updates": "Alternating",
+    "Covariance matrix": "covariance",
+    "Distillation": "distilled",
+    "Fine-tuning": "fine-tune",
+    "Hierarchical clustering": "Hierarchical",
+    "Hinge loss": "Hinge",
+    "Jacobian matrix": "Jacobian",
+    "Least squares loss": "Least squares",
+    "Loss function": "loss",
+    "Moving average of weights": "moving average of its weights",
+    "Nearest neighbour": "Neighbours",
+    "Non-saturating loss": "non-saturating",
+    "Normalisation": "normalise",
+    "Pearson chi-squared divergence": "Pearson χ²",
+    "R1 penalty": "R1",
+    "Random seed": "seeds",
+    "Saturating loss": "saturating",
+    "Simultaneous updates": "Simultaneous",
+    "Sliced Wasserstein distance": "sliced Wasserstein",
+    "Total variation distance": "total variation",
+    "Unrolled GAN": "unrolled",
+    "Within-class covariance": "within-class covariance normalisation",
+}
+"""What the text says where it explains a term in other words than the glossary's."""
+TO_GLOSSARY = re.compile(r"\[([^\]]+)\]\(\.\./docs/glossary\.md#([^)]+)\)")
+
+
+def anchor(english):
+    return re.sub(r"[^\w\- ]", "", english.lower()).replace(" ", "-")
+
+
+def forms(english):
+    """How a text may write a term: its name, the abbreviation in brackets, the plural of both."""
+    names = [name.lower() for name in re.findall(r"[^()]*[^() ]", english)]
+    plurals = [re.sub("ys$", "ies", re.sub("matrixs$", "matrices", f"{name}s")) for name in names]
+    return {*names, *plurals, LINKED_AS.get(english, english).lower()}
+
+
+def running_text(number):
+    """A notebook's text cells, first section to sources, without headings, code, formulas and heads of tables."""
+    cells = json.loads(read(NOTEBOOKS[number]))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    first = next(index for index, text in enumerate(texts) if re.search("^## ", text, re.MULTILINE))
+    texts[first] = texts[first][re.search("^## ", texts[first], re.MULTILINE).start() :]
+    for text in texts[first : next((i + 1 for i, text in enumerate(texts) if "## Sources" in text), None)]:
+        text = FENCED.sub("", text.split("## Sources")[0])
+        text = re.sub(r"\$\$.+?\$\$", "", text, flags=re.DOTALL)
+        text = re.sub(r"`[^`\n]+`|\$[^$\n]+\$", "", text)
+        yield re.sub(r"^(#+ .*|\|.*\n(?=\|[-|: ]+$))", "", text, flags=re.MULTILINE)
+
+
+@each_notebook
+def test_each_word_is_linked_where_the_text_first_says_it(number):
+    """The introduction, with the objectives and what the reader needs, comes before the first use."""
+    texts = list(running_text(number))
+    linked = [(index, *link) for index, text in enumerate(texts) for link in TO_GLOSSARY.findall(text)]
+    plain = [TO_GLOSSARY.sub(r"\1", text).replace("–", "-").lower() for text in texts]
+    everywhere = Counter(target for _, target in TO_GLOSSARY.findall(notebook(number)))
+    assert everywhere.keys() <= set(anchors(ROOT / "docs/glossary.md"))
+    for english in [english for english, entry in terms() if f" · [{number}](" in entry]:
+        assert everywhere[anchor(english)] == 1, f"link {english} once, beside the list of words"
+        found = [(index, words) for index, words, target in linked if target == anchor(english)]
+        assert found, f"the link to {english} stands in a heading, in the introduction or among the sources"
+        (place, words), known = found[0], forms(english)
+        assert words.replace("–", "-").lower() in known, f"{words!r} links to {english}: is it in LINKED_AS?"
+        said = re.compile(rf"\b({'|'.join(map(re.escape, known))})(?!\w)")
+        first = next(index for index, text in enumerate(plain) if said.search(text))
+        assert place <= first, f"the text says {english} before it links it: {plain[first][:60]!r}"
 
 
 def test_every_anchor_of_the_glossary_is_unique():
