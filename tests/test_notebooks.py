@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
 
 from gantutor.lab import VIEW, checks
 from tools import colab, exercises
@@ -122,16 +123,42 @@ def test_every_check_is_used():
     assert set().union(*(checked(master) for _, master in PAIRS)) == set(checks.EXERCISES)
 
 
-def test_nbgrader_makes_the_same_stubs(tmp_path):
-    shutil.copytree(ROOT / "notebooks/solutions", tmp_path / "notebooks/solutions")
-    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+def nbgrader(folder, *words):
+    """Run nbgrader in a folder; returns what it said."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic by its name
-    homes = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    homes = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
     env = {**os.environ, **homes, "PATH": path}
-    command = [sys.executable, "-m", "nbgrader", "generate_assignment", "solutions"]
-    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    command = [sys.executable, "-m", "nbgrader", *words]
+    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def assignment(tmp_path_factory):
+    """A folder in which nbgrader has made the assignment."""
+    folder = tmp_path_factory.mktemp("nbgrader")
+    shutil.copytree(ROOT / "notebooks/solutions", folder / "notebooks/solutions")
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    nbgrader(folder, "generate_assignment", "solutions")
+    return folder
+
+
+def test_nbgrader_makes_the_same_stubs(assignment):
     for _, master in PAIRS:
-        released = read(tmp_path / "build/nbgrader/release/solutions" / master.name)
+        released = read(assignment / "build/nbgrader/release/solutions" / master.name)
         wanted = {name: source for name, (_, source, _) in exercises.lesson_cells(read(master), master).items()}
         assert {name: cell.source for name, cell in exercises.exercise_cells(released, master).items()} == wanted
+
+
+def test_nbgrader_gives_a_point_for_each_right_answer(assignment):
+    master = next(master for _, master in PAIRS if master.name.startswith("01_"))
+    build = assignment / "build/nbgrader"
+    for name, source in (("right", master), ("undone", build / "release/solutions" / master.name)):
+        (build / "submitted" / name / "solutions").mkdir(parents=True)
+        shutil.copy(source, build / "submitted" / name / "solutions")
+    said = nbgrader(assignment, "autograde", "solutions", "--notebook", master.stem)
+    assert "converted to" not in said, "a sentence was taken for points"
+    with Gradebook(f"sqlite:///{build / 'gradebook.db'}") as book:
+        points = {name: book.find_submission("solutions", name).score for name in ("right", "undone")}
+    assert points == {"right": len(exercises.exercise_cells(read(master), master)) / 2, "undone": 0}
