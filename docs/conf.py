@@ -33,6 +33,7 @@ autodoc_inherit_docstrings = False  # torch's and ipywidgets' are not ours
 autodoc_typehints = "none"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
+smartquotes_action = "qe"  # no dashes: --mix is an option
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 110

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import itertools
 import json
 import os
 import re
@@ -139,6 +140,33 @@ def test_every_picture_has_words_in_its_place(pages):
     assert wordless == []
 
 
+def test_lessons_lead_to_lessons(site):
+    """By their names in the side bar. Solutions are beside the way."""
+    ends = {}
+    for name in LESSONS:
+        end = (site / f"notebooks/{name}.html").read_text(encoding="utf-8").split('class="prev-next-area"')[1]
+        ends[name] = re.findall(r'href="([^"]+)".*?prev-next-title">([^<]+)<', end, re.DOTALL)
+    for (before, (_, onwards)), (after, (back, _)) in itertools.pairwise(ends.items()):
+        assert (onwards[0], back[0]) == (f"{after}.html", f"{before}.html")
+        assert (onwards[1][:3], back[1][:3]) == (f"{after[:2]} ", f"{before[:2]} ")
+    assert ends[LESSONS[0]][0] == ("../README.zh-CN.html", "安装、作画、训练")
+
+
+def test_chinese_is_marked():
+    assert book.chinese('<p title="中文">Noise 噪声，图片.</p>', whole=False) == (
+        '<p title="中文">Noise <span lang="zh-Hans">噪声，图片</span>.</p>'
+    )
+    assert book.chinese("<p>噪声</p>", whole=True) == '<div lang="zh-Hans"><p>噪声</p></div>'
+
+
+def test_nothing_of_other_projects_or_of_graders_is_shown(site):
+    commands = (site / "docs/api/commands.html").read_text(encoding="utf-8")
+    assert "–mix" not in commands and "--mix" in commands  # an option, not a dash
+    assert "fromfile_prefix_chars" not in commands  # argparse's
+    for name in SOLUTIONS:
+        assert "HIDDEN TESTS" not in (site / f"notebooks/solutions/{name}.html").read_text(encoding="utf-8")
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
@@ -158,6 +186,11 @@ def served(site):
 
 WIDE = "document.documentElement.scrollWidth - window.innerWidth"  # what the page is wider than the screen
 
+# Formulas of which a part lies beyond the screen, where nothing scrolls.
+CUT = """[...document.querySelectorAll("article mjx-container")].filter(formula =>
+    formula.getBoundingClientRect().right > window.innerWidth && !formula.closest("div.math, table")
+).map(formula => formula.parentElement.parentElement.textContent)"""
+
 # What a page shows, once it is there: formulas that MathJax has not set are in its text with their dollars.
 READ = """async () => {
     for (const image of document.images) { image.loading = "eager"; }
@@ -171,6 +204,8 @@ READ = """async () => {
         broken: [...document.images].filter(image => !image.naturalWidth).map(image => image.src),
         unset: [...document.querySelectorAll(".math")].filter(part => !part.querySelector("mjx-container")).length,
         wrong: document.querySelectorAll("mjx-merror").length,
+        loose: [...document.querySelectorAll("article span.math")].filter(part =>  // at which a line would begin
+            /^[,.;:)]/.test((part.nextSibling || {}).data || "") && !part.closest(".together")).length,
         dollars: text.textContent.match(/\\$[^$\\n]+\\$/g) || [],
         formulas: document.querySelectorAll("mjx-container").length,
     };
@@ -198,7 +233,7 @@ def test_pages_read_offline(pages, site, served, tmp_path):
             seen = page.evaluate(READ)
             formulas += seen.pop("formulas")
             page.set_viewport_size({"width": 390, "height": 844})  # a phone
-            seen["wide on a phone"] = page.evaluate(WIDE)
+            seen["wide on a phone"], seen["cut on a phone"] = page.evaluate(WIDE), page.evaluate(CUT)
             if any(seen.values()):
                 wrong[name] = seen
     assert (wrong, aborted) == ({}, [])
@@ -236,7 +271,7 @@ def test_docstrings_are_meant_as_they_stand():
 
 def test_a_notebook_as_a_page():
     code = {"cell_type": "code", "metadata": {}, "source": ["### BEGIN SOLUTION\n", "x = 1\n", "### END SOLUTION"]}
-    picture = {"data": {"image/png": "", "text/plain": ["Panel: ", "rate"]}, "output_type": "display_data"}
+    picture = {"data": {"image/png": "", "text/plain": ["Panel: ", "rate, a_b"]}, "output_type": "display_data"}
     told = {"data": {"image/png": ""}, "metadata": {"image/png": {"alt": "A cat"}}, "output_type": "display_data"}
     progress = {"data": {"text/plain": ["Progress: painting"]}, "output_type": "display_data"}
     notebook = {
@@ -247,12 +282,20 @@ def test_a_notebook_as_a_page():
             {**code, "outputs": [progress, picture, told]},
         ]
     }
-    words, solved, link = book.page_of(json.loads(json.dumps(notebook)), "notebooks/01_x", lambda name: True)["cells"]
+    page = book.page_of(json.loads(json.dumps(notebook)), "notebooks/01_x", lambda name: True)
+    words, solved, still, link = page["cells"]
     assert words["source"][0] == "# Title\n" and solved["source"] == ["x = 1\n"] and len(solved["outputs"]) == 2
-    alt = "Panel with the controls rate, in the section “Part”; A cat"
+    alt = "Panel with the controls rate, a_b, in the section “Part”; A cat"
     assert solved["metadata"]["mystnb"] == {"image": {"alt": alt}}
     assert "solutions/01_x.ipynb" in "".join(link["source"])
-    assert len(book.page_of(json.loads(json.dumps(notebook)), "notebooks/01_x", lambda name: False)["cells"]) == 2
+    assert len(book.page_of(json.loads(json.dumps(notebook)), "notebooks/01_x", lambda name: False)["cells"]) == 3
+    assert "".join(still["source"]) == (
+        "```{container} still\nA panel\\, standing still\\: run the notebook for its controls \\(rate\\, a b\\)\\.\n```"
+    )
+    picture["metadata"] = {"image/png": {"alt": "Panel: rate, a_b. D* is ½"}}
+    assert book.still(picture).endswith(r"controls \(rate\, a b\)\. D\* is ½" + "\n```")
+    test = ["f(x)\n", "### BEGIN HIDDEN TESTS\n", "assert f\n", "### END HIDDEN TESTS\n", "g"]
+    assert book.without_marks(test) == ["f(x)\n", "g"]
     badge = {
         "cell_type": "markdown",
         "metadata": {"tags": ["badge"]},

@@ -1,12 +1,14 @@
 """What Sphinx needs to make a site of the course (`make book`; the settings are in docs/conf.py).
 
 A Sphinx extension. Notebooks are changed on their way into the site, never in the repository: the set-up cell goes, a
-lesson gets a link to its solutions. Docstrings are plain text with code in single backticks: they become
-reStructuredText. The directive `api` documents every module of a package, in the order of its source. MathJax is
-copied from an installed package, so that the site asks no other host for anything.
+panel says that it stands still, a lesson gets a link to its solutions. Docstrings are plain text with code in single
+backticks: they become reStructuredText. The directive `api` documents every module of a package, in the order of its
+source. MathJax is copied from an installed package, so that the site asks no other host for anything.
 """
 
 import ast
+import functools
+import html
 import importlib
 import importlib.util
 import json
@@ -17,7 +19,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import pending_xref, toctree
 from sphinx.util.docutils import SphinxDirective
 
 COLAB = "colab.research.google.com"
@@ -29,16 +31,20 @@ def page_of(notebook, name, has):
 
     `name` is the document's, such as notebooks/01_minimax_game.
     """
-    cells, heading = [cell for cell in notebook["cells"] if not hidden(cell)], ""
-    for cell in cells:
+    cells, heading = [], ""
+    for cell in notebook["cells"]:
+        if hidden(cell):
+            continue
+        cells.append(cell)
         lines = "".join(cell["source"]).splitlines(keepends=True)
         if cell["cell_type"] == "markdown":
             heading = next((line.lstrip("# ").strip() for line in reversed(lines) if re.match("#+ ", line)), heading)
         elif cell["cell_type"] == "code":
-            cell["source"] = [line for line in lines if line.strip() not in ("### BEGIN SOLUTION", "### END SOLUTION")]
+            cell["source"] = without_marks(lines)
             cell["outputs"] = [o for o in cell["outputs"] if not text_of(o, "text/plain").startswith("Progress: ")]
             if texts := [text for output in cell["outputs"] if (text := alternative(output, heading))]:
                 cell["metadata"].setdefault("mystnb", {})["image"] = {"alt": "; ".join(dict.fromkeys(texts))}
+            cells += [markdown(text, f"still-{len(cells)}") for output in cell["outputs"] if (text := still(output))]
     folder, _, file = name.rpartition("/")
     if folder == "notebooks" and has(f"notebooks/solutions/{file}"):
         link = f"The exercises, solved: [solutions of this notebook](solutions/{file}.ipynb)."
@@ -46,6 +52,17 @@ def page_of(notebook, name, has):
     elif folder == "notebooks/solutions":
         cells.append(markdown(f"Back to [the notebook](../{file}.ipynb)."))
     return {**notebook, "cells": cells}
+
+
+def without_marks(lines):
+    """The lines of a solution as a reader wants them: no marks of nbgrader's, and none of its hidden tests."""
+    shown, test = [], False
+    for line in lines:
+        mark = line.strip()
+        test = mark == "### BEGIN HIDDEN TESTS" or (test and mark != "### END HIDDEN TESTS")
+        if not test and not re.fullmatch("### (BEGIN|END) (SOLUTION|HIDDEN TESTS)", mark):
+            shown.append(line)
+    return shown
 
 
 def text_of(output, kind):
@@ -69,15 +86,27 @@ def alternative(output, heading):
     return f"{what}, in the section “{heading}”"
 
 
+def still(output):
+    """What is said under a panel's picture, since a page has no controls, with its own sentence; None: no panel."""
+    plain = text_of(output, "text/plain")
+    if not plain.startswith("Panel: "):
+        return None
+    own = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+    sentence = own.removeprefix(plain).removeprefix(". ")
+    names = ", ".join(name.replace("_", " ").strip() for name in plain[7:].split(", "))
+    said = f"A panel, standing still: run the notebook for its controls ({names}). {sentence}".rstrip()
+    return "```{container} still\n" + re.sub(r"([!-/:-@[-`{-~])", r"\\\1", said) + "\n```"
+
+
 def hidden(cell):
     """Whether a cell serves only those who run the notebook: the set-up cell, the hint where a badge could be."""
     tags = cell["metadata"].get("tags", [])
     return "setup" in tags or ("badge" in tags and COLAB not in "".join(cell["source"]))
 
 
-def markdown(text):
-    """A cell that says where to go on."""
-    return {"cell_type": "markdown", "id": "go-on", "metadata": {}, "source": text.splitlines(keepends=True)}
+def markdown(text, name="go-on"):
+    """A cell with words of the site, such as where to go on."""
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
 
 
 def read_source(app, name, source):
@@ -124,6 +153,15 @@ def docstring(app, what, name, obj, options, lines):
     text = "\n".join(lines)
     written = not text.startswith(("Alias for field number", f"{name.rpartition('.')[2]}("))
     lines[:] = rst(text) if written else []
+
+
+def signature(app, what, name, obj, options, arguments, result):
+    """autodoc has a signature: leave out one that a class has from another project, such as argparse's."""
+    if what == "class" and arguments:
+        ours = [parent for parent in obj.__mro__ if parent.__module__.partition(".")[0] == "gantutor"]
+        if not any({"__init__", "__new__"} & set(vars(parent)) for parent in ours):
+            return "", None
+    return None
 
 
 def modules(package):
@@ -191,10 +229,64 @@ def link_functions(app, doctree):
                 link = pending_xref(refdomain="py", reftype="obj", reftarget=f"gantutor.{name}", refwarn=True)
                 code.replace_self(link)
                 link += code
+        for table in doctree.findall(nodes.tgroup):
+            if table["cols"] == 2:  # on a phone a formula and its function stand one above the other
+                table.parent["classes"].append("stacked")
 
 
 def modules_at_top():
     return [module.name for module in pkgutil.iter_modules(importlib.import_module("gantutor").__path__)]
+
+
+def join_formulas(app, doctree):
+    """A browser may break a line beside a formula, even before a comma: hold the two together."""
+    for formula in list(doctree.findall(nodes.math)):
+        place, number = formula.parent, formula.parent.index(formula)
+        before, after = (place[n] if 0 <= n < len(place) else None for n in (number - 1, number + 1))
+        head = re.search(r"[(\[“‘]*$", before)[0] if isinstance(before, nodes.Text) else ""
+        tail = re.match(r"([^\w\s]+(s\b)?)?", after)[0] if isinstance(after, nodes.Text) else ""
+        if head or tail:
+            if tail:
+                place.replace(after, nodes.Text(after[len(tail) :]))
+            if head:
+                place.replace(before, nodes.Text(before[: -len(head)]))
+            together = nodes.inline(classes=["together"])
+            formula.replace_self(together)
+            together += [nodes.Text(head), formula, nodes.Text(tail)]
+
+
+def finish_page(app, name, template, context, doctree):
+    """Links to the pages before and after, by their names in the side bar; Chinese marked so, for fonts and voices.
+
+    From lesson to lesson: its solutions have a link of their own, above.
+    """
+    relations = app.builder.relations
+    for side, number in (("prev", 1), ("next", 2)) if name in relations else ():
+        other = relations[name][number]
+        while other and other.startswith("notebooks/solutions/"):
+            other = relations[other][number]
+        title = labels(app.env).get(other) or (other and app.env.titles[other].astext())
+        link = {"link": app.builder.get_relative_uri(name, other), "title": html.escape(title)} if other else None
+        context[side] = link
+    if "body" in context:
+        context["body"] = chinese(context["body"], whole=name.endswith("zh-CN"))
+
+
+@functools.cache
+def labels(env):
+    """The names that the first page's tables of contents give to pages."""
+    trees = env.get_doctree(env.config.root_doc).findall(toctree)
+    return {name: label for tree in trees for label, name in tree["entries"] if label}
+
+
+def chinese(body, whole):
+    """HTML in which Chinese says that it is, the whole or run by run."""
+    if whole:
+        return f'<div lang="zh-Hans">{body}</div>'
+    pieces = re.split(r"(<[^>]*>)", body)
+    run = re.compile(r"[㐀-鿿][、。！-～㐀-鿿]*")
+    pieces[::2] = (run.sub(r'<span lang="zh-Hans">\g<0></span>', text) for text in pieces[::2])  # between tags
+    return "".join(pieces)
 
 
 def copy_mathjax(app, exception):
@@ -212,7 +304,10 @@ def copy_mathjax(app, exception):
 def setup(app):
     app.connect("source-read", read_source, priority=100)
     app.connect("autodoc-process-docstring", docstring)
+    app.connect("autodoc-process-signature", signature)
     app.connect("doctree-read", link_functions)
+    app.connect("doctree-read", join_formulas)
+    app.connect("html-page-context", finish_page)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("api", Api)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
