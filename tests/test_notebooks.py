@@ -162,3 +162,6 @@ def test_nbgrader_gives_a_point_for_each_right_answer(assignment):
     with Gradebook(f"sqlite:///{build / 'gradebook.db'}") as book:
         points = {name: book.find_submission("solutions", name).score for name in ("right", "undone")}
     assert points == {"right": len(exercises.exercise_cells(read(master), master)) / 2, "undone": 0}
+    graded = code_cells(build / "autograded/undone/solutions" / master.name)
+    stops = [output.evalue for cell in graded for output in cell.outputs if output.output_type == "error"]
+    assert stops and all(words.startswith("Not done yet. Hint:") for words in stops)
