@@ -1,5 +1,6 @@
-"""Notebook 00 in a real JupyterLab, in headless Chromium: what a reader sees and does first."""
+"""Notebook 00 in a real JupyterLab, in headless Chromium: what a reader sees and does first, and by keyboard alone."""
 
+import re
 import sys
 
 import nbformat
@@ -9,13 +10,50 @@ from playwright.sync_api import expect
 from tests.browser import ROOT, RUN_MS, chromium, idle, jupyterlab, needs_chromium, open_notebook, run_all
 
 NOTEBOOK = ROOT / "notebooks/00_start_here.ipynb"
+KERNEL = "import sys\n\nprint('kernel:', sys.executable)"
+CONTROLS = """
+from gantutor.lab.panels import Player
+
+def draw(**values):
+    said = ", ".join(f"{name} {value}" for name, value in values.items())
+    return torch.full((1, 3, 8, 8), hash(said) % 997 / 997), said
+
+widgets.VBox([
+    Player(draw, last=9, rate=widgets.SelectionSlider(options=["slow", "fast"], description="rate")),
+    Panel(
+        draw,
+        way=widgets.Dropdown(options=["first", "second"], description="way"),
+        families=widgets.SelectMultiple(options=["oil", "print"], value=["oil"]),
+        relu=widgets.Checkbox(description="ReLU"),
+        this=widgets.Button(description="this one"),
+        that=widgets.Button(description="that one"),
+    ),
+])
+"""
+BY_KEYBOARD = (
+    ("play", "Enter", r"frame [1-9]"),
+    ("stop", "Enter", "frame 0"),
+    ("repeat", None, None),
+    ("step", "Enter", "frame 1"),
+    ("reset", "Space", "frame 0"),
+    ("frame", "End", "frame 9"),
+    ("frame", None, None),  # the number beside the slider, where one can type
+    ("rate", "ArrowRight", "frame 0, rate fast"),
+    ("rate", None, None),
+    ("way", "ArrowDown", "way second"),
+    ("families", "Shift+ArrowDown", r"families \('oil', 'print'\)"),
+    ("ReLU", "Space", "relu True"),
+    ("this one", "Enter", "this 1, that 0"),
+    ("that one", "Space", "this 1, that 1"),
+)
+"""What Tab reaches of CONTROLS, one after the other, by name; a key to press there, and what the panel says then."""
 
 
 @pytest.fixture
 def lab(tmp_path):
-    """The address of notebook 00, with a cell that names its kernel."""
+    """The address of notebook 00, with a cell that names its kernel, and one with every kind of control."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell("import sys\n\nprint('kernel:', sys.executable)"))
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in (KERNEL, CONTROLS)]
     nbformat.write(notebook, tmp_path / NOTEBOOK.name)
     with jupyterlab(tmp_path, tmp_path / NOTEBOOK.name) as address:
         yield address
@@ -28,7 +66,7 @@ def page(tmp_path):
 
 
 @needs_chromium
-def test_reader_opens_runs_and_moves_the_slider(lab, page, tmp_path):
+def test_reader_opens_runs_and_moves_the_slider_and_works_by_keyboard(lab, page, tmp_path):
     notebook = open_notebook(page, lab)
 
     # As stored: the panel's static picture, and no widget that has lost its model.
@@ -41,8 +79,9 @@ def test_reader_opens_runs_and_moves_the_slider(lab, page, tmp_path):
     idle(page).wait_for()
 
     # Live: one slider, one picture that it redraws, and not the static one beside it.
-    panel = notebook.locator(".jp-OutputArea-output", has=page.locator(".widget-slider"))
-    expect(panel).to_have_count(1)
+    panels = notebook.locator(".jp-OutputArea-output", has=page.locator(".widget-slider"))
+    expect(panels).to_have_count(2)
+    panel = panels.first
     expect(panel.get_by_text("strength", exact=True)).to_be_visible()
     expect(panel.locator("img")).to_have_count(1)
     picture = panel.locator("img.widget-image")
@@ -55,3 +94,21 @@ def test_reader_opens_runs_and_moves_the_slider(lab, page, tmp_path):
     idle(page).wait_for()
     expect(notebook.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
     page.screenshot(path=tmp_path / "slider_moved.png")
+
+    work_by_keyboard(page, panels.last)
+
+
+def work_by_keyboard(page, output):
+    """Go through CONTROLS by Tab from their cell: what has the focus has a name, shows the focus, and keeps it."""
+    pictures, focus = output.locator("img.widget-image"), output.locator(":focus")
+    output.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')]").focus()
+    for name, key, said in BY_KEYBOARD:
+        page.keyboard.press("Tab")
+        expect(focus).to_have_accessible_name(name)
+        expect(focus).to_have_css("outline-style", "solid")
+        if key is not None:
+            before = [picture.get_attribute("src") for picture in pictures.all()]
+            page.keyboard.press(key)
+            expect(output.get_by_text(re.compile(said))).to_be_visible()
+            assert [picture.get_attribute("src") for picture in pictures.all()] != before
+            expect(focus).to_have_accessible_name(re.compile(f"{name}|pause"))  # play, while it plays

@@ -55,24 +55,32 @@ def walk(page, panel, pictures, folder):
     expect(panel.get_by_text("<b>none<b>.png is no picture")).to_be_visible()  # as text
 
     panel.get_by_label("number").select_option("2")
-    panel.get_by_role("button", name="find my styles").click()
+    find = panel.get_by_role("button", name="find my styles")
+    find.press("Enter")
     expect(panel.get_by_text("Two styles, as many as you asked for.")).to_be_visible(timeout=RUN_MS)
     expect(panel.get_by_text("style 1: 3 of 6 pictures")).to_be_visible()
     expect(panel.get_by_role("slider")).to_have_count(3)  # two styles, strength
 
+    # a pair of pictures by keyboard: the button was disabled while it worked, and has kept the focus
+    expect(find).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(panel.get_by_role("button", name="I like the left one better")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(panel.get_by_text("One click: style 1")).to_be_visible()
+    expect(panel.get_by_role("button", name="undo")).to_be_enabled()
+    for name in ("I like the right one better", "undo"):
+        page.keyboard.press("Tab")
+        expect(panel.get_by_role("button", name=name)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(panel.get_by_text("Your clicks weigh the styles")).to_be_visible()
+
     painting = images_of(panel)[1]
     before = painting.get_attribute("src")
-    handle = panel.get_by_role("slider").nth(1)
+    handle = panel.get_by_role("slider", name="style 2")
     for _ in range(3):
         handle.press("ArrowRight")
     expect(handle).to_have_attribute("aria-valuetext", "0.15")
     expect(painting).not_to_have_attribute("src", before)
-
-    better = panel.get_by_role("button", name="I like this one better")
-    better.first.click()
-    expect(panel.get_by_text("One click: style 1")).to_be_visible()
-    panel.get_by_role("button", name="undo").click()
-    expect(panel.get_by_text("Your clicks weigh the styles")).to_be_visible()
 
     expect(panel.get_by_role("link", name="download the painting")).to_be_visible()
     assert download(page, panel, "download the painting", folder / "got.png") == "painting.png"

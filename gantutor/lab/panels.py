@@ -16,6 +16,7 @@ from .. import images
 from ..errors import InputError
 from ..runtime import first_line
 from . import view
+from .access import access
 from .plots import encoded
 
 PLAY_MS = 250  # between frames: longer than a redraw
@@ -27,8 +28,9 @@ class Panel(widgets.VBox):
     draw(**values) is a plain function of the controls' values. It returns a picture (a matplotlib Figure, an image
     tensor (1, 3, H, W), or PNG bytes), alone or as (picture, sentence). The sentence is plain text.
 
-    A control is any widget with a `value`. Two are special: a Button redraws when clicked, and draw gets the number of
-    clicks so far; for a FileUpload draw gets the list of (name, bytes) that `uploads` gives.
+    A control is any widget with a `value`; one without a description is called by its keyword. Two are special: a
+    Button redraws when clicked, and draw gets the number of clicks so far; for a FileUpload draw gets the list of
+    (name, bytes) that `uploads` gives.
 
     If draw raises an InputError, the sentence under the picture says it and the picture stays. Any other exception is
     said there too, kept as `error` until the next drawing, and raised. ipywidgets logs, and does not raise, what goes
@@ -48,11 +50,13 @@ class Panel(widgets.VBox):
         self.error = None
         self.redraw()
         for name, control in controls.items():
+            if getattr(control, "description", None) == "":
+                control.description = name
             if name in self.clicks:
                 control.on_click(lambda _, name=name: self._clicked(name))
             else:
                 control.observe(lambda _: self.redraw(), "value")
-        super().__init__([widgets.VBox(list(controls.values())), self.image, self.note])
+        super().__init__([widgets.VBox(list(controls.values())), self.image, self.note, access()])
 
     def values(self):
         """The controls' values by name, as draw gets them."""

@@ -42,11 +42,19 @@ def value_of(panel):
 
 def test_panel_shows_controls_picture_and_sentence():
     panel = Panel(grey, strength=slider())
-    controls, picture, note = panel.children
+    controls, picture, note, unseen = panel.children
     assert controls.children == (panel.controls["strength"],)
     assert (picture, note) == (panel.image, panel.note)
     assert value_of(panel) == pytest.approx(0.2)
     assert isinstance(note, widgets.HTML)
+    assert unseen.layout.display == "none"
+
+
+def test_every_control_has_words_beside_it():
+    panel = Panel(
+        lambda a, b: torch.zeros(1, 3, 2, 2), a=widgets.SelectMultiple(), b=widgets.IntSlider(description="β")
+    )
+    assert [control.description for control in panel.controls.values()] == ["a", "β"]
 
 
 def test_control_moved_in_the_browser_redraws():

@@ -15,6 +15,7 @@ import torch
 
 from ... import images
 from .. import view
+from ..access import access
 from .painting import Keep, Paint
 from .parts import WIDE, padded
 from .session import SHOWN, Session
@@ -34,7 +35,7 @@ class Studio(widgets.VBox):
         self.occupied = self.quiet = False
         self.likes, self.styles, self.clicks = Likes(self), Styles(self), Clicks(self)
         self.photo, self.painting, self.keep = Photo(self), Paint(self), Keep(self)
-        super().__init__(list(self.steps), layout=WIDE)
+        super().__init__([*self.steps, access()], layout=WIDE)
         if liked is None:
             self.likes.use_bundled()
         else:

@@ -201,7 +201,8 @@ class Clicks(Step):
     """3. Which of two pictures is liked better."""
 
     def __init__(self, page):
-        self.pictures, self.better = [picture() for _ in range(2)], [button("I like this one better") for _ in range(2)]
+        self.pictures = [picture() for _ in range(2)]
+        self.better = [button(f"I like the {side} one better") for side in ("left", "right")]
         self.undo, self.note = button("undo"), widgets.HTML()
         sides = (column(*each) for each in zip(self.pictures, self.better, strict=True))
         title = "3. Which of the two do you like better?"
