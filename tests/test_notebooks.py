@@ -138,7 +138,7 @@ def nbgrader(folder, *words):
 def assignment(tmp_path_factory):
     """A folder in which nbgrader has made the assignment."""
     folder = tmp_path_factory.mktemp("nbgrader")
-    shutil.copytree(ROOT / "notebooks/solutions", folder / "notebooks/solutions")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     shutil.copy(ROOT / "nbgrader_config.py", folder)
     nbgrader(folder, "generate_assignment", "solutions")
     return folder
@@ -149,6 +149,19 @@ def test_nbgrader_makes_the_same_stubs(assignment):
         released = read(assignment / "build/nbgrader/release/solutions" / master.name)
         wanted = {name: source for name, (_, source, _) in exercises.lesson_cells(read(master), master).items()}
         assert {name: cell.source for name, cell in exercises.exercise_cells(released, master).items()} == wanted
+
+
+def test_nbgrader_asks_what_the_lesson_asks(assignment):
+    """The source's notes, which say how an exercise is solved, are not handed out."""
+    for lesson, master in PAIRS:
+        released = read(assignment / "build/nbgrader/release/solutions" / master.name)
+        texts = [cell.source for cell in released.cells if cell.cell_type == "markdown"]
+        notes = {cell.source for cell in read(master).cells if cell.source.startswith("**Exercise")}
+        questions = [text for text in texts if text.startswith("**Exercise")]
+        assert len(questions) == len(notes) and not notes & set(texts)
+        asked = "\n".join(cell.source for cell in read(lesson).cells)
+        assert all(question in asked for question in questions)
+        assert not [text for text in texts if "solution" in text or "solved" in text]
 
 
 def test_nbgrader_gives_a_point_for_each_right_answer(assignment):
