@@ -191,6 +191,10 @@ CUT = """[...document.querySelectorAll("article mjx-container")].filter(formula 
     formula.getBoundingClientRect().right > window.innerWidth && !formula.closest("div.math, table")
 ).map(formula => formula.parentElement.parentElement.textContent)"""
 
+# Options and names that go on in the next line, as --mix would after its dashes.
+TORN = """[...document.querySelectorAll("article code .pre:not(.long)")]
+    .filter(word => word.getClientRects().length > 1).map(word => word.textContent)"""
+
 # What a page shows, once it is there: formulas that MathJax has not set are in its text with their dollars.
 READ = """async () => {
     for (const image of document.images) { image.loading = "eager"; }
@@ -204,6 +208,8 @@ READ = """async () => {
         broken: [...document.images].filter(image => !image.naturalWidth).map(image => image.src),
         unset: [...document.querySelectorAll(".math")].filter(part => !part.querySelector("mjx-container")).length,
         wrong: document.querySelectorAll("mjx-merror").length,
+        cut: [...document.querySelectorAll("article mjx-container[display]")].filter(formula =>
+            formula.scrollWidth > formula.clientWidth + 1).map(formula => formula.textContent),
         loose: [...document.querySelectorAll("article span.math")].filter(part =>  // at which a line would begin
             /^[,.;:)]/.test((part.nextSibling || {}).data || "") && !part.closest(".together")).length,
         dollars: text.textContent.match(/\\$[^$\\n]+\\$/g) || [],
@@ -234,10 +240,25 @@ def test_pages_read_offline(pages, site, served, tmp_path):
             formulas += seen.pop("formulas")
             page.set_viewport_size({"width": 390, "height": 844})  # a phone
             seen["wide on a phone"], seen["cut on a phone"] = page.evaluate(WIDE), page.evaluate(CUT)
+            seen["torn on a phone"] = page.evaluate(TORN)
             if any(seen.values()):
                 wrong[name] = seen
     assert (wrong, aborted) == ({}, [])
     assert formulas > 300
+
+
+@needs_chromium
+def test_pictures_have_no_frame_in_the_dark_theme(served, tmp_path):
+    with chromium(tmp_path) as page:
+        page.emulate_media(color_scheme="dark")
+        page.goto(f"{served}/notebooks/01_minimax_game.html")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        style = "getComputedStyle(document.querySelector('.cell_output img'))"
+        assert page.evaluate(f"[{style}.padding, {style}.backgroundColor, {style}.filter]") == [
+            "0px",
+            "rgba(0, 0, 0, 0)",
+            "none",
+        ]
 
 
 @needs_chromium

@@ -256,7 +256,8 @@ def join_formulas(app, doctree):
 
 
 def finish_page(app, name, template, context, doctree):
-    """Links to the pages before and after, by their names in the side bar; Chinese marked so, for fonts and voices.
+    """Links to the pages before and after, by their names in the side bar; in the body long words of code and Chinese
+    are marked: the first may break anywhere, the second has its own fonts and voices.
 
     From lesson to lesson: its solutions have a link of their own, above.
     """
@@ -269,7 +270,8 @@ def finish_page(app, name, template, context, doctree):
         link = {"link": app.builder.get_relative_uri(name, other), "title": html.escape(title)} if other else None
         context[side] = link
     if "body" in context:
-        context["body"] = chinese(context["body"], whole=name.endswith("zh-CN"))
+        body = re.sub(r'<span class="pre">(?=[^<]{33})', '<span class="pre long">', context["body"])  # a hash
+        context["body"] = chinese(body, whole=name.endswith("zh-CN"))
 
 
 @functools.cache
