@@ -262,6 +262,18 @@ def test_pictures_have_no_frame_in_the_dark_theme(served, tmp_path):
 
 
 @needs_chromium
+def test_the_cheat_sheet_prints_on_one_page(served, tmp_path):
+    with chromium(tmp_path) as page:
+        sheets = {}
+        for name in ("cheat_sheet", "context/limits"):
+            page.goto(f"{served}/docs/{name}.html")
+            page.evaluate("window.MathJax && MathJax.startup.promise")
+            printed = page.pdf(prefer_css_page_size=True)
+            sheets[name] = len(re.findall(rb"/Type\s*/Page\b", printed))
+    assert sheets["cheat_sheet"] == 1 < sheets["context/limits"]
+
+
+@needs_chromium
 @pytest.mark.parametrize("how", ["served", "as files"])
 def test_search_finds_a_word(site, served, tmp_path, how):
     with chromium(tmp_path) as page:

@@ -100,7 +100,7 @@ def test_all_but_the_panels_works_without_jupyter():
     code = """
 import importlib, pkgutil, sys
 import gantutor, gantutor.cli
-widgets = {"panels", *(f"studio.{name}" for name in ("parts", "steps", "painting", "page"))}
+widgets = {"access", "panels", *(f"studio.{name}" for name in ("parts", "steps", "painting", "page"))}
 for module in pkgutil.walk_packages(gantutor.__path__, "gantutor."):
     if module.name.removeprefix("gantutor.lab.") not in widgets:
         importlib.import_module(module.name)

@@ -259,8 +259,11 @@ def finish_page(app, name, template, context, doctree):
     """Links to the pages before and after, by their names in the side bar; in the body long words of code and Chinese
     are marked: the first may break anywhere, the second has its own fonts and voices.
 
-    From lesson to lesson: its solutions have a link of their own, above.
+    From lesson to lesson: its solutions have a link of their own, above. The cheat sheet has a style of its own, in
+    print.
     """
+    if name == "docs/cheat_sheet":
+        app.add_css_file("cheat_sheet.css")  # called here, for this page alone
     relations = app.builder.relations
     for side, number in (("prev", 1), ("next", 2)) if name in relations else ():
         other = relations[name][number]
