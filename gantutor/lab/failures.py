@@ -10,7 +10,7 @@ from matplotlib.patches import Circle
 from ..gan.metrics import NEAR, high_quality, modes_covered, reverse_kl
 from ..gan.monitor import COLLAPSED, OVERFITTED, TURNS, VANISHED
 from ..theory import dynamics
-from .plots import Drawing
+from .plots import BLUE, COLOURS, MARKERS, ORANGE, STYLES, Drawing
 
 FIELDS = {
     "minimax": dynamics.minimax,
@@ -24,10 +24,7 @@ BORDER = 1e-6
 """An eigenvalue as near to the unit circle as this lies on it."""
 REACH = 3.0
 """Half the width of the drawn (θ, ψ) plane."""
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.6"
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "black", "0.55")
-"""Told apart by colour-blind readers (Okabe and Ito 2008)."""
-STYLES = ("-", "--", "-.", ":", "-", "--", "-.", ":")
+GREY = "0.6"
 FIGURES = {
     "modes": ("modes covered", modes_covered),
     "quality": ("high quality", high_quality),
@@ -78,10 +75,10 @@ def friction(gammas, marked):
     plane, distance = figure.subplots(1, 2)
     values = torch.stack([dynamics.eigenvalues(dynamics.r1(gamma)) for gamma in gammas])
     plane.plot(values.real, values.imag, ".", color=GREY, markersize=3)
-    for gamma, color, style in zip(marked, COLORS, STYLES, strict=False):
+    for gamma, color, style, marker in zip(marked, COLOURS, STYLES, MARKERS, strict=False):
         field = dynamics.r1(gamma)
         values = dynamics.eigenvalues(field)
-        plane.plot(values.real, values.imag, "o", color=color, label=f"γ = {gamma}")
+        plane.plot(values.real, values.imag, marker, color=color, label=f"γ = {gamma}")
         radii = dynamics.trajectory(dynamics.alternating(field, 0.1), (1, 1), 400).norm(dim=-1)
         distance.semilogy(0.1 * torch.arange(401), radii, style, color=color, label=f"γ = {gamma}")
     plane.axvline(0, color="black", linewidth=1)
@@ -245,7 +242,7 @@ def gradient_norms(steps, norms):
     """Medians over seeds, with the range of all: norms {name: (seeds, steps)}."""
     figure = Drawing(figsize=(8.6, 3.6), layout="constrained")
     axes = figure.subplots()
-    for (name, values), color, style in zip(norms.items(), COLORS, STYLES, strict=False):
+    for (name, values), color, style in zip(norms.items(), COLOURS, STYLES, strict=False):
         axes.fill_between(steps, values.amin(0), values.amax(0), color=color, alpha=0.12, linewidth=0)
         axes.plot(steps, values.median(0).values, style, color=color, label=name, linewidth=2)
     axes.set(xscale="log", yscale="log", xlabel="steps that the discriminator is ahead")
@@ -278,7 +275,7 @@ def curves(steps, methods):
     figure = Drawing(figsize=(9.6, 3), layout="constrained")
     row = figure.subplots(1, len(FIGURES))
     for (key, (title, _)), axes in zip(FIGURES.items(), row, strict=True):
-        for (name, figures), color, style in zip(methods.items(), COLORS, STYLES, strict=False):
+        for (name, figures), color, style in zip(methods.items(), COLOURS, STYLES, strict=False):
             mean, spread = figures[key].mean(0), figures[key].std(0)
             axes.fill_between(steps, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)
             axes.plot(steps, mean, style, color=color, label=name)

@@ -13,9 +13,8 @@ from PIL import Image, ImageCms, ImageDraw
 from .. import images
 from ..errors import InputError
 from ..style.features import receptive_field
-from .plots import Drawing, Sheet, show
+from .plots import BLUE, ORANGE, Drawing, Sheet, show
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
 LINES = ((BLUE, "o-"), (ORANGE, "s--"))
 METHODS = {
     "nearest": {"mode": "nearest"},

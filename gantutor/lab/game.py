@@ -1,7 +1,8 @@
 """The minimax game as a film: a run whose frames show D beside D*, the generator's map, and the values in nats.
 
 A `Game` computes each frame when it is first asked for and keeps it. `draw_line`, `draw_plane` and `draw_strip` draw
-frames; a `panels.Player` steps through them. Real is blue, fake is orange; D runs from orange to blue.
+frames; a `panels.Player` steps through them. Real is blue, fake is orange; D runs from orange, the paler one in print,
+to blue.
 """
 
 import math
@@ -17,10 +18,10 @@ from ..gan.losses import non_saturating
 from ..gan.networks import mlp
 from ..gan.training import train
 from ..theory.divergences import game_value, js, optimal_discriminator
-from .plots import Drawing
+from .plots import BLUE, ORANGE, Drawing
 
-REAL, FAKE = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion: apart for colour-blind readers too
-VERDICTS = LinearSegmentedColormap.from_list("verdicts", ["#E8935A", "#FFFFFF", "#5FA8D3"])  # D = 0, ½, 1
+REAL, FAKE = BLUE, ORANGE
+VERDICTS = LinearSegmentedColormap.from_list("verdicts", ["#F5C09A", "#FFFFFF", "#5FA8D3"])  # 0, ½, 1
 DATA = LinearSegmentedColormap.from_list("data", ["#FFFFFF", REAL])
 FARTHEST_Z = 5.0  # all but 6e−7 of N(0, 1) lies nearer
 KNOTS = {1: (1601, 50), 2: (161, 5)}  # by dimension: values of each z at which G is evaluated, cells made of each

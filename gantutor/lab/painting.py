@@ -15,11 +15,11 @@ from ..style.generator import SIZE, moved, ridged
 from ..style.optimise import TotalLoss
 from ..style.statistics import mean_and_covariance, roots
 from ..style.target import Style
-from .plots import Drawing, Sheet
+from .plots import BLUE, LIGHT, ORANGE, Drawing, Sheet
 
 GAP = 4  # px between the pictures of a sheet
 PERIOD = 4  # px, after which the faults of two layers that double the side repeat
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.45"
+GREY = "0.45"
 MARKS = (("o", "white"), ("^", BLUE), ("s", ORANGE))
 
 
@@ -306,10 +306,10 @@ def halves(costs):
     """Milliseconds {side: {half: ms}} as bars of two parts, one below the other."""
     figure = Drawing(figsize=(7, 0.9 + 0.35 * len(costs)), layout="constrained")
     axes, lefts = figure.subplots(), [0.0] * len(costs)
-    for half, color in zip(next(iter(costs.values())), (BLUE, ORANGE), strict=True):
+    for half, color, ink in zip(next(iter(costs.values())), (BLUE, LIGHT), ("white", "black"), strict=True):
         values = [parts[half] for parts in costs.values()]
         drawn = axes.barh(list(costs), values, left=lefts, color=color, label=half)
-        axes.bar_label(drawn, fmt="%.0f", label_type="center", color="white", fontsize=9)
+        axes.bar_label(drawn, fmt="%.0f", label_type="center", color=ink, fontsize=9)
         lefts = [left + value for left, value in zip(lefts, values, strict=True)]
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds")

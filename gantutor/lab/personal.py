@@ -9,10 +9,8 @@ from ..personal.file import PersonalStyle
 from ..personal.judging import share_interval
 from ..style.losses import ContentLoss
 from .painting import GAP
-from .plots import Drawing, Sheet, show
+from .plots import COLOURS, MARKERS, Drawing, Sheet, show
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY = "0.45"
 POLES = ("painted at the low pole", "in the middle", "at the high pole")
 CELL = 1.1  # inches of a picture in the triangle
@@ -78,7 +76,7 @@ def draw_dots(axes, groups, intervals, line):
     if line is not None:
         axes.axvline(line, color="black", linestyle="--", linewidth=1)
     for row, (name, values) in enumerate(groups.items()):
-        color = COLORS[row % len(COLORS)]
+        color = COLOURS[row % len(COLOURS)]
         values = np.asarray(values, float)
         axes.plot(values, np.full(len(values), row), "o", color=color, alpha=0.45, markersize=5)
         axes.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=color, linewidth=3)
@@ -95,7 +93,7 @@ def trade(ways):
     axes = figure.subplots()
     for number, (way, places) in enumerate(ways.items()):
         content, distance, words = zip(*places, strict=True)
-        axes.plot(content, distance, MARKERS[number] + "-", color=COLORS[number], label=way, markersize=7)
+        axes.plot(content, distance, MARKERS[number] + "-", color=COLOURS[number], label=way, markersize=7)
         for place in zip(content, distance, words, strict=True):
             axes.annotate(place[2], place[:2], (7, 3), textcoords="offset points", fontsize=8)
     axes.axhline(1, color="black", linestyle="--", linewidth=1)
@@ -123,8 +121,8 @@ def walks(rows, pictures=()):
         if name in pictures:
             axes.plot(places, [row] * len(places), "|", color=GREY, markersize=13, label="liked picture")
             continue
-        axes.plot(places, [row] * 3, "-", color=COLORS[0], linewidth=1)
-        for place, marker, color, label in zip(places, "<o>", COLORS, POLES, strict=False):
+        axes.plot(places, [row] * 3, "-", color=COLOURS[0], linewidth=1)
+        for place, marker, color, label in zip(places, "<o>", COLOURS, POLES, strict=False):
             axes.plot([place], [row], marker, color=color, markersize=8, label=label)
     entries = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))  # each once
     figure.legend(entries.values(), entries, loc="outside upper center", ncols=len(entries), fontsize=8, frameon=False)

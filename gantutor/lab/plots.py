@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -11,12 +12,29 @@ from ..images import atomic_path, centre_crop, resize
 from ..style.optimise import optimise
 from ..style.target import PIXELS
 
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#666666")
+"""What a figure tells apart, in this order. The colour-blind can tell all (Okabe and Ito 2008, with grey for their
+yellow). In print the first four look alike: they need the line style or the marker of the same number too."""
+BLUE, ORANGE, GREEN, _, LIGHT = COLOURS[:5]
+"""BLUE and LIGHT need nothing else, but LIGHT is too pale for thin lines."""
+STYLES = ("-", "--", "-.", ":") * 2
+MARKERS = "os^D" * 2
 THUMBNAIL = 128  # px
 MOST_THUMBNAILS = 7
 
 
 class Drawing(Figure):
     """A Figure that shows itself in a notebook, as PNG: curves and diagrams. Needs no pyplot and no magic line."""
+
+    def add_subplot(self, *args, **kwargs):
+        axes = super().add_subplot(*args, **kwargs)
+        axes.set_prop_cycle(color=COLOURS)
+        return axes
+
+    def add_axes(self, *args, **kwargs):
+        axes = super().add_axes(*args, **kwargs)
+        axes.set_prop_cycle(color=COLOURS)
+        return axes
 
     def _repr_png_(self):
         return encoded(self, format="png", metadata={"Software": None}), {"alt": alt_text(self)}
@@ -41,6 +59,11 @@ def alt_text(figure):
     kind = "Plot" if isinstance(figure, Drawing) else "Pictures"
     said = "; ".join(dict.fromkeys(" ".join(each.split()) for each in words if each))  # each once
     return f"{kind}: {said}" if said else kind
+
+
+def shades(count):
+    """Colours for some values of one quantity, from dark to light."""
+    return colormaps["viridis"](np.linspace(0, 0.85, count))
 
 
 def encoded(figure, **options):

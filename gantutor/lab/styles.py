@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import dendrogram, linkage
@@ -23,13 +24,13 @@ from ..personal.clusters import CLEAR, FEWEST, ONE_STYLE, answer, by_size, k_mea
 from ..personal.preference import Taste
 from ..personal.space import SIZE, reduce, spread
 from ..style.networks import BUNDLED_WIDTHS, VGG
-from .plots import Drawing, Sheet, show
+from .plots import BLUE, COLOURS, GREEN, LIGHT, MARKERS, ORANGE, Drawing, Sheet, show
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-"""Of the styles, from the largest on. They can be told apart by colour-blind readers."""
-BLUE, ORANGE, GREEN = COLOURS[:3]
 GREY, PALE = "0.45", "#CCCCCC"
 FRAME = 3  # px around a thumbnail
+DASHES = ((1, 0), (14, 5), (8, 4), (4, 2))
+"""Of the frames of four styles after one another: px from dash to dash, and px of white between."""
+HATCHES = ("", "///", "...", "xxx")
 PUSHES = 40  # by which thumbnails that overlap are moved apart
 LEVELS = 4  # of each colour in a histogram
 ERRING = 0.1  # of a simulated person's answers
@@ -108,7 +109,7 @@ def comparison(table):
     """Scores {form: (adjusted Rand index, share of neighbours)} as bars, two for each form."""
     figure = Drawing(figsize=(8.5, 0.8 + 0.42 * len(table)), layout="constrained")
     axes, rows = figure.subplots(), np.arange(len(table))
-    named = (("adjusted Rand index, K-means", BLUE), ("nearest neighbour of the same family", ORANGE))
+    named = (("adjusted Rand index, K-means", BLUE), ("nearest neighbour of the same family", LIGHT))
     for number, (name, color) in enumerate(named):
         bars = axes.barh(rows + 0.38 * number, [scores[number] for scores in table.values()], 0.36, color=color)
         axes.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
@@ -125,8 +126,7 @@ def before_and_after(points, moved, labels):
     figure = Drawing(figsize=(8, 3.4), layout="constrained")
     titles = ("descriptors: content runs to the right", "calibrated: one hand is 1 apart")
     for axes, each, title in zip(figure.subplots(1, 2), (points, moved), titles, strict=True):
-        for label in np.unique(labels):
-            axes.scatter(*each[labels == label].T, s=28, color=COLOURS[label], marker="os^D"[label])
+        scatter(axes, each, labels, s=28)
         axes.set_aspect("equal", "datalim")
         axes.set_title(title, fontsize=10)
     return figure
@@ -139,14 +139,17 @@ def thumbnails(pictures, side):
 
 
 def framed(thumbs, labels):
-    """Thumbnails (n, s, s, 3) in frames of their labels' colours; labels None or -1: in grey."""
+    """Thumbnails (n, s, s, 3) in frames of their labels' colours, dashed by `DASHES`; labels None or -1: in grey."""
     labels = np.full(len(thumbs), -1) if labels is None else labels
     found = np.pad(thumbs, ((0, 0), (FRAME, FRAME), (FRAME, FRAME), (0, 0)))
+    edge = np.ones(found.shape[1:3], bool)
+    edge[FRAME:-FRAME, FRAME:-FRAME] = False
+    along = np.indices(edge.shape).sum(0)
     for picture, label in zip(found, labels, strict=True):
         color = COLOURS[label % len(COLOURS)] if label >= 0 else PALE
-        edge = np.ones(picture.shape[:2], bool)
-        edge[FRAME:-FRAME, FRAME:-FRAME] = False
-        picture[edge] = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        step, gap = DASHES[label % len(DASHES)] if label >= 0 else DASHES[0]
+        picture[edge] = to_rgb(color)
+        picture[edge & (along % step >= step - gap)] = 1
     return found
 
 
@@ -226,18 +229,26 @@ def along(coordinates, shares, thumbs, labels, axis):
     return figure, f"{held}, the axes up to it {shares[:axis].sum():.0%}."
 
 
+def scatter(axes, places, labels, **options):
+    """Places (n, 2) as marks that tell their labels."""
+    for label in np.unique(labels):
+        axes.scatter(*places[labels == label].T, color=COLOURS[label], marker=MARKERS[label], **options)
+
+
 def scatters(rows, names=()):
     """Places {row: {title: (places (n, 2), labels (n,) or None)}} as small plots of dots; names of the labels."""
     columns = max(map(len, rows.values()))
     figure = Drawing(figsize=(2.6 * columns + 0.5, 2.5 * len(rows)), layout="constrained")
     for row, (name, plots_of_row) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
         for axes, (title, (places, labels)) in zip(row, plots_of_row.items(), strict=True):
-            colors = GREY if labels is None else [COLOURS[label] for label in labels]
-            axes.scatter(*places.T, s=14, color=colors)
+            if labels is None:
+                axes.scatter(*places.T, s=14, color=GREY)
+            else:
+                scatter(axes, places, labels, s=14)
             axes.set(xticks=[], yticks=[])
             axes.set_title(title, fontsize=10)
         row[0].set_ylabel(name, fontsize=10)
-    dots = [Line2D([], [], ls="", marker="o", ms=5, color=color) for color in COLOURS[: len(names)]]
+    dots = [Line2D([], [], ls="", marker=MARKERS[n], ms=5, color=COLOURS[n]) for n in range(len(names))]
     if dots:
         tight = {"frameon": False, "handletextpad": 0, "columnspacing": 1}
         figure.legend(dots, names, loc="outside lower center", ncols=8, fontsize=8, **tight)
@@ -394,7 +405,8 @@ def layer_bars(layers, table):
     axes, width = figure.subplots(), 0.8 / len(table)
     for style, row in enumerate(table):
         places = np.arange(len(layers)) + (style - (len(table) - 1) / 2) * width
-        axes.bar(places, row, 0.92 * width, color=COLOURS[style], label=f"style {style + 1}")
+        about = {"color": COLOURS[style], "hatch": HATCHES[style % len(HATCHES)], "label": f"style {style + 1}"}
+        axes.bar(places, row, 0.92 * width, edgecolor="white", lw=0, **about)
     axes.axhline(1, color="black", ls=":", lw=1)
     axes.set_yscale("log")
     axes.set(xticks=range(len(layers)), xticklabels=[*layers], ylabel="others / own")
@@ -445,7 +457,7 @@ def curves(lines, xlabel):
     """Learning curves {name: {x: (value, low, high)}} with their intervals."""
     figure = Drawing(figsize=(9, 3), layout="constrained")
     axes = figure.subplots()
-    for (name, line), color, mark in zip(lines.items(), COLOURS, "os^D", strict=False):
+    for (name, line), color, mark in zip(lines.items(), COLOURS, MARKERS, strict=False):
         values = np.array([*line.values()])
         axes.fill_between([*line], values[:, 1], values[:, 2], color=color, alpha=0.18, lw=0)
         axes.plot([*line], values[:, 0], f"{mark}-", color=color, label=name)
@@ -569,7 +581,7 @@ class Clicks:
         ranks = figure.add_axes((0.075, 0.11, 0.915, 0.29))
         places, means, deviations = range(len(order)), self.taste.mean[order], self.taste.deviation[order]
         ranks.errorbar(places, means, deviations, fmt="none", color="0.6", lw=3)
-        ranks.scatter(places, means, color=[COLOURS[style] for style in self.labels[order]], zorder=3, s=24)
+        scatter(ranks, np.column_stack([places, means]), self.labels[order], zorder=3, s=24)
         ranks.axhline(0, color="0.8", lw=0.8, zorder=0)
         ranks.set(xlim=(-0.5, len(order) - 0.5), ylim=(-3, 3), xticks=[], ylabel="utility")
         ranks.spines[["top", "right", "bottom"]].set_visible(False)

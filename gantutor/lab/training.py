@@ -20,11 +20,9 @@ from ..gan.quality import Inception, LayerMeans
 from ..runtime import first_line
 from ..sources import Pictures, tile
 from ..style.features import load_features
-from .plots import Drawing, Sheet
+from .plots import BLUE, COLOURS, STYLES, Drawing, Sheet
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.7"
 WEIGHTS = Path(__file__).parent.parent / "weights"
-STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."))
 KINDS = {
     "convolutions, forward": (
         "aten::mkldnn_convolution",
@@ -230,7 +228,7 @@ def watched(history, distances):
     *axes, last = figure.subplots(1, 4)
     steps = [row["step"] for row in history]
     for place, (title, names) in zip(axes, pairs.items(), strict=True):
-        for name, (color, style) in zip(names, STYLES, strict=False):
+        for name, color, style in zip(names, COLOURS, STYLES, strict=False):
             place.plot(steps, smooth([row[name] for row in history]), style, color=color, label=name.split()[0], lw=1)
         place.set_title(title, fontsize=10)
         place.legend(fontsize=7)
@@ -275,7 +273,7 @@ def motif_report(ends, missed, threshold):
         place.set(xlabel="motif", xticks=range(1, len(values) + 1), ylim=(0, 1))
         place.set_title(title, fontsize=10)
     axes[0].set_ylabel("share of the pictures")
-    for (run, values), (color, style) in zip(missed.items(), STYLES, strict=False):
+    for (run, values), color, style in zip(missed.items(), COLOURS, STYLES, strict=False):
         last.plot(list(values), list(values.values()), style, color=color, label=run)
     last.axhline(threshold, color="black", lw=1, ls=":", label="threshold")
     last.set(xlabel="step", ylim=(0, 1))
@@ -288,7 +286,7 @@ def curves(panels, xlabel="step", floors=()):
     """Curves side by side: {title: {label: {x: y}}}; floors {title: (y, label)} are dotted lines."""
     figure = Drawing(figsize=(4.4 * len(panels), 2.8), layout="constrained")
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for (label, values), (color, style) in zip(lines.items(), STYLES, strict=False):
+        for (label, values), color, style in zip(lines.items(), COLOURS, STYLES, strict=False):
             axes.plot(list(values), list(values.values()), style, color=color, label=label)
         if title in dict(floors):
             height, label = dict(floors)[title]

@@ -5,10 +5,8 @@ import torch
 from ..images import image_grid, resize
 from ..style.losses import GRAM_SCALES, ContentLoss, GramLoss
 from ..style.statistics import gram_matrix
-from .plots import Drawing, Sheet
+from .plots import COLOURS, STYLES, Drawing, Sheet
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-"""Told apart by colour-blind readers (Okabe and Ito 2008)."""
 SHOWN = 128  # px, the side of each of the panel's three pictures
 EVERY = 10  # steps of the panel from one picture to the next
 
@@ -61,12 +59,11 @@ def matrices(grams):
 
 
 def curves(totals, ylabel):
-    """The loss {name: values} at each evaluation, on a logarithmic axis."""
+    """The loss {name: values} at each evaluation, on a logarithmic axis; two in a colour, each in its own style."""
     figure = Drawing(figsize=(7.5, 3), layout="constrained")
     axes = figure.subplots()
     for number, (name, values) in enumerate(totals.items()):
-        style = ("-", "--")[number % 2]
-        axes.plot(range(1, len(values) + 1), values, style, color=COLORS[number // 2], label=name)
+        axes.plot(range(1, len(values) + 1), values, STYLES[number], color=COLOURS[number // 2], label=name)
     axes.set(yscale="log", xlabel="evaluations of the network", ylabel=ylabel)
     axes.legend()
     return figure
@@ -78,7 +75,7 @@ def bars(rows, titles):
     grid = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     for column, (axes, title) in enumerate(zip(grid, titles, strict=True)):
         values = [row[column] for row in rows.values()]
-        drawn = axes.barh(range(len(rows)), values, color=COLORS[column % len(COLORS)])
+        drawn = axes.barh(range(len(rows)), values, color=COLOURS[column % len(COLOURS)])
         axes.bar_label(drawn, [f"{value:.2f}" for value in values], padding=3, fontsize=8)
         axes.set_title(title, fontsize=10)
         axes.set(xlim=(0, 1.25 * max(values)), xticks=[])

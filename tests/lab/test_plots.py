@@ -1,13 +1,39 @@
 import io
+from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.colors import to_rgb
 from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from gantutor.lab import plots
+from gantutor.lab.game import VERDICTS
 from gantutor.personal.clusters import Clusters
+
+APART = 10  # CIEDE2000 from which two colours are told apart at a glance
+EYES = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+"""Who looks, as matrices for linear RGB (Machado, Oliveira and Fernandes 2009, table of severity 1)."""
+PRINT = {"grey": [[0.2126, 0.7152, 0.0722]] * 3}
+
+
+def nearest(colours, eyes):
+    """The smallest distance between any two of some colours, whoever of `eyes` looks."""
+    srgb = np.array([to_rgb(colour) for colour in colours])
+    linear = np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92)
+    found = []
+    for matrix in eyes.values():
+        light = (linear @ np.transpose(matrix)).clip(0, 1)
+        seen = rgb2lab(np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light))
+        found += [deltaE_ciede2000(one, other) for one, other in combinations(seen, 2)]
+    return min(found)
 
 
 def pixels(figure):
@@ -85,3 +111,29 @@ def test_figures_say_in_words_what_they_show():
     row = plots.picture_row([torch.zeros(1, 3, 4, 4)] * 3, ["photo", "oil", "oil"])
     data, about = InteractiveShell.instance().display_formatter.format(row)
     assert about["image/jpeg"] == {"alt": "Pictures: photo; oil"} and data["image/jpeg"]
+
+
+def test_palette_is_told_apart_by_colour_blind_readers_and_in_print():
+    assert nearest(plots.COLOURS, EYES) > APART
+    assert nearest(plots.shades(5), EYES | PRINT) > APART
+    assert nearest([plots.BLUE, plots.LIGHT], EYES | PRINT) > APART
+    assert nearest([VERDICTS(0.0), VERDICTS(1.0)], EYES | PRINT) > APART  # and white between them is ½
+
+
+def test_colours_that_look_alike_in_print_have_another_line_style_and_marker():
+    assert nearest(plots.COLOURS[:4], PRINT) < APART
+    for cues in (plots.STYLES, plots.MARKERS):
+        for cue in set(cues):
+            same = [colour for colour, of_it in zip(plots.COLOURS, cues, strict=True) if of_it == cue]
+            assert nearest(same, PRINT) > APART
+
+
+def test_red_and_green_are_not_apart():
+    assert nearest(["tab:red", "tab:green"], EYES) < APART < nearest(["tab:red", "tab:green"], {"normal": np.eye(3)})
+
+
+def test_curves_take_the_palette_in_order():
+    figure = plots.Drawing()
+    for axes in (figure.subplots(1, 2)[1], figure.add_axes((0, 0, 1, 1))):
+        lines = [axes.plot([0, 1])[0] for _ in plots.COLOURS]
+        assert [line.get_color() for line in lines] == list(plots.COLOURS)

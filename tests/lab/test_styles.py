@@ -118,6 +118,8 @@ def test_thumbnails_are_framed_in_the_colour_of_their_style():
     assert (framed[1, -1, 5] * 255).round().tolist() == [0xCC] * 3
     assert np.array_equal(framed[:, 3:-3, 3:-3], thumbs)
     assert np.array_equal(styles.framed(thumbs, None)[0, 0], styles.framed(thumbs, [-1, -1])[0, 0])
+    dashes = [(frame[0] == 1).all(1).tolist() for frame in styles.framed(np.zeros((4, 20, 20, 3)), np.arange(4))]
+    assert len(set(map(tuple, dashes))) == 4 and not any(dashes[0])  # not by colour alone
 
 
 def test_apart_parts_what_overlaps_and_stays_inside():
@@ -187,7 +189,9 @@ def test_scatters_have_a_plot_for_each_title():
     )
     assert [axes.get_title() for axes in figure.axes] == ["one", "two", "x", "y"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["first", "second"]
-    assert [len(axes.collections[0].get_offsets()) for axes in figure.axes] == [3, 2, 2, 2]
+    assert [[len(dots.get_offsets()) for dots in axes.collections] for axes in figure.axes] == [[3], [1, 1], [2], [2]]
+    marks = [dots.get_paths()[0].vertices.tolist() for dots in figure.axes[1].collections]
+    assert marks[0] != marks[1]  # not by colour alone
 
 
 def test_tree_is_cut_into_as_many_groups():
@@ -285,6 +289,7 @@ def test_separations_find_the_layer_that_differs():
     assert np.allclose(table[:, 0], 1, atol=0.35) and (table[:, 1] > 2).all()
     figure = styles.layer_bars(["same", "differs"], table)
     assert sorted(bar.get_height() for bar in figure.axes[0].patches) == sorted(table.ravel())
+    assert len({bar.get_hatch() for bar in figure.axes[0].patches}) == 2  # not by colour alone
 
 
 def test_portraits_go_from_the_medoid_outwards():
