@@ -127,6 +127,7 @@ def test_friction_marks_its_gammas():
     assert lines(plane)["γ = 0.5"].get_xdata() == pytest.approx([-0.25, -0.25])
     ends = {name: line.get_ydata()[-1] for name, line in lines(distance).items()}
     assert ends["γ = 0.5"] < 1e-3 < ends["γ = 0.0"]
+    assert len({line.get_marker() for line in lines(plane).values() if line.get_label() in ends}) == 2
 
 
 def test_gradient_norms_show_the_median_and_the_range():

@@ -6,13 +6,14 @@ from functools import partial
 import ipywidgets as widgets
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from torch import nn
 
 from gantutor.errors import InputError
 from gantutor.images import image_grid
 from gantutor.lab import painting
 from gantutor.lab.panels import Panel, png
-from gantutor.lab.plots import Sheet
+from gantutor.lab.plots import BLUE, LIGHT, Sheet
 from gantutor.style.features import load_features
 from gantutor.style.generator import SIZE, Whitened, ridged, transport
 from gantutor.style.statistics import mean_and_covariance
@@ -206,6 +207,7 @@ def test_halves_are_stacked():
     bars = figure.axes[0].patches
     assert [bar.get_width() for bar in bars] == [3, 10, 5, 20]
     assert [bar.get_x() for bar in bars] == [0, 0, 3, 10]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars[1:3]] == [BLUE, LIGHT]  # apart in print too
 
 
 def test_distances_are_nothing_for_the_photo_and_the_style():

@@ -6,11 +6,12 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from sklearn.metrics import silhouette_score
 
 from gantutor.lab import styles
 from gantutor.lab.panels import Panel, png
-from gantutor.lab.plots import Drawing, Sheet
+from gantutor.lab.plots import BLUE, LIGHT, Drawing, Sheet
 from gantutor.painters import paint
 from gantutor.personal.clusters import find_styles
 from gantutor.personal.preference import Taste
@@ -98,6 +99,7 @@ def test_comparison_has_two_bars_a_form():
     figure = styles.comparison({"a": (0.1, 0.2), "b": (0.3, 0.9)})
     bars = sorted(bar.get_width() for bar in figure.axes[0].patches)
     assert isinstance(figure, Drawing) and bars == [0.1, 0.2, 0.3, 0.9]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in figure.axes[0].patches[1:3]] == [BLUE, LIGHT]  # in print too
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
 
 

@@ -82,6 +82,8 @@ def test_curves_count_evaluations_from_one():
     assert adam.get_xydata().tolist() == [[1, 4], [2, 2], [3, 1]]
     assert lbfgs.get_label() == "L-BFGS" and lbfgs.get_linestyle() == "--"
     assert axes.get_yscale() == "log" and axes.get_ylabel() == "total loss"
+    four = transfer.curves({name: [1.0, 2.0] for name in "abcd"}, "total loss").axes[0].get_lines()
+    assert len({line.get_linestyle() for line in four}) == 4  # not by colour alone
 
 
 def test_bars_draw_each_column_with_its_values():
