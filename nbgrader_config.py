@@ -11,7 +11,10 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 ROOT = Path(__file__).parent
-SOLVED = {": solutions": ": exercises", ", solved. Try them first; each check gives hints.": "."}  # in the title
+SOLVED = {  # in the title
+    ": solutions": ": exercises",
+    ", solved. Try them first; each check gives hints.": ". Keep it open: the questions speak of what it says.",
+}
 
 
 def above_exercises(notebook):
@@ -45,5 +48,6 @@ config.CourseDirectory.release_directory = str(build / "release")
 config.CourseDirectory.submitted_directory = str(build / "submitted")
 config.CourseDirectory.autograded_directory = str(build / "autograded")
 config.CourseDirectory.feedback_directory = str(build / "feedback")
+config.ExportPlugin.to = str(build / "grades.csv")  # readers' names, which git must not see
 config.ClearSolutions.code_stub = {"python": "# your code here\nreturn None"}  # as in tools/exercises.py
 config.GenerateAssignment.preprocessors = [Questions, *GenerateAssignment.preprocessors.default()]

@@ -80,6 +80,8 @@ def main(arguments=None, root=ROOT):
             filled.append((path, notebook))
         for path, notebook in filled:
             write(path, notebook)
+        told = f"open in Colab from {repo}: commit and push them" if repo else "know no repository"
+        print(len(filled), "notebooks", told)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
