@@ -51,6 +51,11 @@ def learn(arguments):
     print(f"style file: {output}\ncontact sheet: {sheet}")
 
 
+def clicked(style):
+    """Whether a file's weights come from clicks; without any they are the shares of the pictures."""
+    return any(abs(weight - share) > 1e-6 for weight, share in zip(style.weights, style.shares, strict=True))
+
+
 def summary(style):
     """The styles of a file as a table, and how sure they are."""
     lines = [f"{len(style.counts)} style{'s' * (len(style.counts) > 1)} in {sum(style.counts)} pictures"]
@@ -58,7 +63,7 @@ def summary(style):
         zip(style.counts, style.shares, style.tightness, style.weights, strict=True), 1
     ):
         tight = "" if tightness is None else f", tightness {tightness:.2f}"
-        liked = "" if abs(weight - share) < 1e-6 else f", weight {weight:.2f} by your clicks"
+        liked = f", weight {weight:.2f} by your clicks" if clicked(style) else ""
         lines.append(f"style {number}: {count} pictures, {share:.0%}{tight}{liked}")
     if style.answers:
         said = [f"{said_number(found)} {share:.0%}" for found, share in style.answers.items()]
@@ -119,6 +124,8 @@ def paint(arguments):
         network = personal.network(device())
         if arguments.mix:
             style = personal.mix(personal.weights if arguments.mix == "liked" else arguments.mix)
+            if arguments.mix == "liked" and not clicked(personal):
+                print(f"{source} knows of no clicks: each style counts as much as it has pictures")
         else:
             style = personal.style(1 if arguments.style is None else arguments.style)
     style, original = style.to(device()), images.resize(photo, arguments.size)

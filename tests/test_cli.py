@@ -149,6 +149,14 @@ def test_paint_by_what_was_liked(style_file, photo, tmp_path, capsys):
     assert "weight 1.00 by your clicks" in printed
 
 
+def test_paint_by_what_was_liked_says_if_nothing_was(style_file, photo, tmp_path, capsys):
+    command = ["paint", str(style_file), str(photo), "--size", "32", "-o", str(tmp_path / "out.png"), "--mix"]
+    assert cli.main([*command, "liked"]) == 0
+    assert "knows of no clicks" in capsys.readouterr().out
+    assert cli.main([*command, "1,0"]) == 0
+    assert "clicks" not in capsys.readouterr().out
+
+
 def test_train_space_measures_one_that_can_be_loaded(tmp_path, capsys):
     from gantutor.personal.space import StyleSpace, space_of
     from gantutor.style.features import load_features

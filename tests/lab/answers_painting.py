@@ -181,8 +181,11 @@ ANSWERS = {
             (lambda C, S: root(root(C) @ S @ root(C)), "on both sides"),
             (lambda C, S: root(C, -0.5) @ root(root(C) @ S @ root(C)), "on both sides"),
             (lambda C, S: root(C) @ root(root(C) @ S @ root(C)) @ root(C), "not C^½"),
+            (lambda C, S: C.sqrt(), "of each entry"),
+            (lambda C, S: C**-0.5 @ (C**0.5 @ S @ C**0.5) ** 0.5 @ C**-0.5, "of each entry"),
+            (lambda C, S: (C**0.5).inverse() @ (C**0.5 @ S @ C**0.5) ** 0.5 @ (C**0.5).inverse(), "of each entry"),
             (lambda C, S: right_transport(C, S) * torch.nan, "NaN"),
-            (lambda C, S: right_transport(C, S)[0], "the shape (3,)"),
+            (lambda C, S: right_transport(C, S)[0], "the shape (2,)"),
         ],
     ),
     "painting.projection": (

@@ -139,6 +139,7 @@ def adain(answer):
 def transport(answer):
     """transport(C, S): the matrix T with T C T = S that moves a Gaussian least, for covariances (C, C)."""
     for C, S in (
+        (torch.tensor([[2.0, 1.0], [1.0, 2.0]]).double(), torch.tensor([[3.0, 1.0], [1.0, 1.5]]).double()),
         (covariances(3), covariances(3, seed=1)),
         (torch.diag(torch.tensor([1.0, 4.0])).double(), torch.diag(torch.tensor([9.0, 1.0])).double()),
         (covariances(4, seed=2), covariances(4, seed=2)),
@@ -152,6 +153,8 @@ def transport(answer):
         scale = (S.diagonal() / C.diagonal()).sqrt().diag()
         cholesky = torch.linalg.cholesky(S) @ torch.linalg.inv(torch.linalg.cholesky(C))
         backwards = back @ roots(goal @ C @ goal, 1e-14)[0] @ back
+        each = C.sqrt().nan_to_num()  # the first pair has no negative entry
+        entries = [each, *(out @ (each @ S @ each).sqrt() @ out for out in (torch.linalg.pinv(each), 1 / each))]
         refuse(
             result,
             right,
@@ -164,7 +167,10 @@ def transport(answer):
             (inverse @ middle, "C^-½ belongs on both sides."),
             (middle @ inverse, "C^-½ belongs on both sides."),
             (root @ middle @ root, "outside there is C^-½, not C^½."),
-            (C.sqrt().nan_to_num(), "that is the root of each entry. A matrix's root comes from its eigenvectors."),
+            *(
+                (wrong, "a root is not that of each entry: it comes from the eigenvectors.")
+                for wrong in entries
+            ),
         )
     return "Symmetric, and without negative eigenvalues: it stretches, and turns nothing."
 
