@@ -167,10 +167,7 @@ def transport(answer):
             (inverse @ middle, "C^-½ belongs on both sides."),
             (middle @ inverse, "C^-½ belongs on both sides."),
             (root @ middle @ root, "outside there is C^-½, not C^½."),
-            *(
-                (wrong, "a root is not that of each entry: it comes from the eigenvectors.")
-                for wrong in entries
-            ),
+            *((wrong, "a root is not that of each entry: take its eigenvectors.") for wrong in entries),
         )
     return "Symmetric, and without negative eigenvalues: it stretches, and turns nothing."
 
