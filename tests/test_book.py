@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from docutils import nodes
 
 from tests.browser import ROOT, chromium, needs_chromium
 from tools import book
@@ -300,6 +301,15 @@ def test_docstrings_are_meant_as_they_stand():
         "",
         r"Then a\_b\_.",
     ]
+
+
+def test_a_formula_is_held_together_with_the_comma_behind_it():
+    formula = nodes.math("", "x")
+    text = nodes.paragraph("", "", nodes.literal("", "a"), nodes.Text(", "), nodes.literal("", "b"))
+    text += [nodes.Text(", "), formula, nodes.Text(", "), nodes.literal("", "c")]
+    book.join_formulas(None, nodes.section("", text))
+    assert text.astext() == "a, b, x, c"
+    assert formula.parent["classes"] == ["together"] and formula.parent.astext() == "x,"
 
 
 def test_a_notebook_as_a_page():

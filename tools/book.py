@@ -44,7 +44,8 @@ def page_of(notebook, name, has):
             cell["outputs"] = [o for o in cell["outputs"] if not text_of(o, "text/plain").startswith("Progress: ")]
             if texts := [text for output in cell["outputs"] if (text := alternative(output, heading))]:
                 cell["metadata"].setdefault("mystnb", {})["image"] = {"alt": "; ".join(dict.fromkeys(texts))}
-            cells += [markdown(text, f"still-{len(cells)}") for output in cell["outputs"] if (text := still(output))]
+            if said := "\n\n".join(filter(None, map(still, cell["outputs"]))):
+                cells.append(markdown(said, f"still-{len(cells)}"))
     folder, _, file = name.rpartition("/")
     if folder == "notebooks" and has(f"notebooks/solutions/{file}"):
         link = f"The exercises, solved: [solutions of this notebook](solutions/{file}.ipynb)."
@@ -246,10 +247,11 @@ def join_formulas(app, doctree):
         head = re.search(r"[(\[“‘]*$", before)[0] if isinstance(before, nodes.Text) else ""
         tail = re.match(r"([^\w\s]+(s\b)?)?", after)[0] if isinstance(after, nodes.Text) else ""
         if head or tail:
+            # by number: `replace` takes the first child that reads the same
             if tail:
-                place.replace(after, nodes.Text(after[len(tail) :]))
+                place[number + 1] = nodes.Text(after[len(tail) :])
             if head:
-                place.replace(before, nodes.Text(before[: -len(head)]))
+                place[number - 1] = nodes.Text(before[: -len(head)])
             together = nodes.inline(classes=["together"])
             formula.replace_self(together)
             together += [nodes.Text(head), formula, nodes.Text(tail)]
