@@ -9,9 +9,9 @@ STYLE = """
 """
 """`:not(#none)` says nothing, and outweighs the style sheets that hide the focus of sliders."""
 SCRIPT = """
-if (this.watching) return;
-this.watching = true;
 const panel = this.closest('.widget-vbox');
+if (!panel || panel.watched) return;  // the style loads anew when it is moved, or made anew with other children
+panel.watched = true;
 const icons = {'fa-play': 'play', 'fa-pause': 'pause', 'fa-stop': 'stop', 'fa-retweet': 'repeat'};
 const set = (element, attribute, value) => {
   if (element.getAttribute(attribute) !== value) element.setAttribute(attribute, value);
