@@ -28,7 +28,10 @@ class Questions(NbGraderPreprocessor):
     """Puts the lesson's questions in place of the solutions' notes."""
 
     def preprocess(self, notebook, resources):
-        lesson = nbformat.read(ROOT / "notebooks" / f"{resources['nbgrader']['notebook']}.ipynb", as_version=4)
+        path = ROOT / "notebooks" / f"{resources['nbgrader']['notebook']}.ipynb"
+        if not path.exists():  # a teacher's own exercises, of no lesson
+            return notebook, resources
+        lesson = nbformat.read(path, as_version=4)
         questions = {name: above.source[above.source.index("**Exercise") :] for above, name in above_exercises(lesson)}
         for above, name in above_exercises(notebook):
             above.source = questions[name]

@@ -136,9 +136,10 @@ def nbgrader(folder, *words):
 
 @pytest.fixture(scope="module")
 def assignment(tmp_path_factory):
-    """A folder in which nbgrader has made the assignment."""
+    """A folder in which nbgrader has made the assignment, with a notebook of the teacher's own."""
     folder = tmp_path_factory.mktemp("nbgrader")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copy(PAIRS[0][1], folder / "notebooks/solutions/own.ipynb")
     shutil.copy(ROOT / "nbgrader_config.py", folder)
     nbgrader(folder, "generate_assignment", "solutions")
     return folder
@@ -162,6 +163,12 @@ def test_nbgrader_asks_what_the_lesson_asks(assignment):
         asked = "\n".join(cell.source for cell in read(lesson).cells)
         assert all(question in asked for question in questions)
         assert not [text for text in texts if "solution" in text or "solved" in text]
+
+
+def test_nbgrader_leaves_the_words_of_a_notebook_without_a_lesson(assignment):
+    own = read(assignment / "build/nbgrader/release/solutions/own.ipynb")
+    words = [[cell.source for cell in each.cells if cell.cell_type == "markdown"] for each in (own, read(PAIRS[0][1]))]
+    assert words[0] == words[1]
 
 
 def test_nbgrader_gives_a_point_for_each_right_answer(assignment):
