@@ -122,6 +122,7 @@ def test_trade_draws_each_way_in_its_order_and_says_the_strengths():
     figure = personal.trade({"slow": [(0.1, 1.5, "t = 0"), (0.3, 0.7, "t = 1")], "fast": [(0.2, 1.2, "β")]})
     (axes,) = figure.axes
     assert marks(axes)[:2] == [[(0.1, 1.5), (0.3, 0.7)], [(0.2, 1.2)]]
+    assert [line.get_marker() for line in axes.get_lines()[:2]] == ["o", "s"]  # not by colour alone
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["slow", "fast"]
     assert {text.get_text(): text.xy for text in axes.texts[:3]} == {
         "t = 0": (0.1, 1.5), "t = 1": (0.3, 0.7), "β": (0.2, 1.2),

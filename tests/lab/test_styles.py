@@ -194,6 +194,7 @@ def test_scatters_have_a_plot_for_each_title():
     assert [[len(dots.get_offsets()) for dots in axes.collections] for axes in figure.axes] == [[3], [1, 1], [2], [2]]
     marks = [dots.get_paths()[0].vertices.tolist() for dots in figure.axes[1].collections]
     assert marks[0] != marks[1]  # not by colour alone
+    assert [mark.get_marker() for mark in figure.legends[0].legend_handles] == ["o", "s"]
 
 
 def test_tree_is_cut_into_as_many_groups():

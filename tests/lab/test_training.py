@@ -136,6 +136,7 @@ def test_watched_draws_the_numbers_and_the_interval():
     figure = lab.watched(history, {0: (2.0, 0.1), 15: (1.0, 0.2)})
     drawn = [[line.get_ydata().tolist() for line in axes.get_lines()] for axes in figure.axes[:3]]
     assert drawn == [[[0] * 3, [1] * 3], [[2] * 3, [3] * 3], [[4] * 3, [5] * 3]]
+    assert [line.get_linestyle() for line in figure.axes[0].get_lines()] == ["-", "--"]  # not by colour alone
     bars = figure.axes[3].collections[0].get_segments()
     np.testing.assert_allclose([bar[:, 1] for bar in bars], [[1.804, 2.196], [0.608, 1.392]])
 
@@ -155,8 +156,10 @@ def test_figures_of_distances_motifs_and_curves_show_their_values():
         v.tolist() for v in ends.values()
     ]
     assert [line.get_ydata()[0] for line in figure.axes[2].get_lines()] == [0.9, 0.1, 0.2]
-    figure = lab.curves({"x": {"a": {1: 2.0, 2: 3.0}}, "y": {"a": {1: 5.0}}}, floors=[("y", (0.5, "floor"))])
-    assert [len(axes.get_lines()) for axes in figure.axes] == [1, 2]
+    assert [line.get_linestyle() for line in figure.axes[2].get_lines()] == ["-", "--", ":"]  # not by colour alone
+    lines = {"x": {"a": {1: 2.0, 2: 3.0}, "b": {1: 4.0}}, "y": {"a": {1: 5.0}}}
+    figure = lab.curves(lines, floors=[("y", (0.5, "floor"))])
+    assert [[line.get_linestyle() for line in axes.get_lines()] for axes in figure.axes] == [["-", "--"], ["-", ":"]]
     assert list(figure.axes[0].get_lines()[0].get_ydata()) == [2, 3]
 
 
