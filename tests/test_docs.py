@@ -276,6 +276,7 @@ def test_each_word_is_linked_where_the_text_first_says_it(number):
     plain = [TO_GLOSSARY.sub(r"\1", text).replace("–", "-").lower() for text in texts]
     everywhere = Counter(target for _, target in TO_GLOSSARY.findall(notebook(number)))
     assert everywhere.keys() <= set(anchors(ROOT / "docs/glossary.md"))
+    assert LINKED_AS.keys() <= {english for english, _ in terms()}
     for english in [english for english, entry in terms() if f" · [{number}](" in entry]:
         assert everywhere[anchor(english)] == 1, f"link {english} once, beside the list of words"
         found = [(index, words) for index, words, target in linked if target == anchor(english)]
