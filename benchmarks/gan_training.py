@@ -2,7 +2,7 @@
 
     python benchmarks/gan_training.py speed [--data DIR] [--size 64] [--batch 128] [--steps 4] [--rounds 3]
     python benchmarks/gan_training.py kill [--kills 30]
-    python benchmarks/gan_training.py quality [--size 32] [--seconds 75 150 300] [--seeds 3] [--teacher FILE]
+    python benchmarks/gan_training.py quality [--size 32] [--seconds 600 1200] [--seeds 3] [--teacher FILE]
 
 speed: images a second of the plain loop (PyTorch's DCGAN example in our own words: image files, a DataLoader, float32,
 Adam, one step of each network) and of the engine, with the same networks on the same files, in turns.
@@ -289,7 +289,7 @@ def main():
     command(speed, data=None, size=64, batch=128, steps=4, rounds=3)
     command(kill, kills=30)
     command(victim, checkpoint="", steps=0, every=0)
-    command(quality, size=32, seconds=(75, 150, 300), seeds=3, count=2000, batch=None, teacher=None)
+    command(quality, size=32, seconds=(600, 1200), seeds=3, count=2000, batch=None, teacher=None)
     options = parser.parse_args()
     sys.exit(options.run(options))
 
