@@ -172,7 +172,9 @@ def pull(gradient):
 
 def grid_of(rows, names=(), height=1.45):
     """Pictures {title: [(1, 3, H, W), …]}, a row for each title; names stand over the columns."""
-    columns, words, above = max(map(len, rows.values())), 1.1, 0.25 if names else 0  # inches, for titles and names
+    columns, above = max(map(len, rows.values())), 0.25 if names else 0  # inches, for the names
+    longest = max(len(line) for title in rows for line in title.split("\n"))
+    words = max(1.1, 0.15 + 0.07 * longest)  # inches, for the titles
     shape = (height * columns + words, height * len(rows) + above)
     figure = Sheet(figsize=shape, dpi=90)
     figure.subplots_adjust(words / shape[0], 0, 1, 1 - above / shape[1], hspace=0.03, wspace=0.03)

@@ -172,7 +172,8 @@ def bars(panels):
     figure = Drawing(figsize=(4.8 * len(panels), 0.75 + 0.3 * longest), layout="constrained")
     for axes, (title, values) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         drawn = axes.barh(list(values), list(values.values()), color=BLUE)
-        axes.bar_label(drawn, fmt="%.3g", padding=3, fontsize=9)
+        written = [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values.values()]
+        axes.bar_label(drawn, written, padding=3, fontsize=9)
         axes.invert_yaxis()
         axes.set_title(title, fontsize=10)
         axes.set_xlim(0, 1.18 * max(values.values()))

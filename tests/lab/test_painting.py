@@ -6,6 +6,7 @@ from functools import partial
 import ipywidgets as widgets
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from torch import nn
 
@@ -102,6 +103,17 @@ def test_grid_has_a_row_for_each_title_and_names_over_the_columns():
     assert [axes.get_title() for axes in figure.axes[:3]] == ["one", "two", ""]
     assert [figure.axes[n].get_ylabel() for n in (0, 3)] == ["a", "b"]
     assert [len(axes.get_images()) for axes in figure.axes] == [1, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "title", ["oil", "by somebody with a very long name", "two lines,\none of them somewhat longer"]
+)
+def test_grid_has_room_for_its_titles(title):
+    figure = painting.grid_of({title: [noise(1, 3, 8, 8)] * 2})
+    FigureCanvasAgg(figure).draw()
+    first = figure.axes[0]
+    words, picture = first.yaxis.label.get_window_extent(), first.get_window_extent()
+    assert words.x0 >= 0 and words.x1 <= picture.x0
 
 
 def test_plane_has_its_three_pictures_at_its_corners():

@@ -122,6 +122,12 @@ def test_ladder_tells_the_gain_over_the_first():
     assert lab.device_name(torch.device("cpu")).startswith(f"{torch.get_num_threads()} CPU thread")
 
 
+def test_bars_write_numbers_as_people_do():
+    (axes,) = lab.bars({"a step (ms)": {"one": 4423.0, "two": 96.26, "three": 0.51234}}).axes
+    assert [text.get_text() for text in axes.texts] == ["4,423", "96.3", "0.512"]
+    assert [bar.get_width() for bar in axes.patches] == [4423.0, 96.26, 0.51234] and axes.yaxis_inverted()
+
+
 def test_rows_show_a_grid_for_each_title():
     figure = lab.rows({"a": noise(4, 3, 8, 8), "b": 2 * noise(2, 3, 8, 8) - 0.5})
     assert [axes.get_ylabel() for axes in figure.axes] == ["a", "b"]
