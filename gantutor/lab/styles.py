@@ -468,11 +468,14 @@ def curves(lines, xlabel):
 
 
 def histograms(results):
-    """Areas under the curve {way: (people,)}: how many people got which, a plot for each way, the mean as a line."""
+    """Areas under the curve {way: (people,)}: how many people got which, a plot for each way, the mean as a line.
+
+    The first bar has those below .45, the last those from .95 to 1.
+    """
     figure = Drawing(figsize=(7, 0.5 + 1.25 * len(results)), layout="constrained")
     grid = figure.subplots(len(results), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     for axes, (name, values), color in zip(grid, results.items(), COLOURS, strict=False):
-        axes.hist(values, np.arange(0.4, 1.01, 0.05), color=color, alpha=0.75, edgecolor="white")
+        axes.hist(np.clip(values, 0.4, 1), np.linspace(0.4, 1, 13), color=color, alpha=0.75, edgecolor="white")
         axes.axvline(values.mean(), color="black", lw=1.5, ls="--")
         axes.set_title(f"{name}: mean {values.mean():.2f}", fontsize=9, loc="left")
         axes.set(ylabel="people", xlim=(0.4, 1.01))

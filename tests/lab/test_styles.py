@@ -336,6 +336,11 @@ def test_histograms_count_people():
     assert [axes.get_lines()[0].get_xdata()[0] for axes in figure.axes] == pytest.approx([0.78, 0.5166667])
 
 
+def test_histograms_leave_nobody_out():
+    (axes,) = styles.histograms({"all": np.array([0.1, 0.4, 0.95, 1.0, 1.0])}).axes
+    assert [axes.patches[n].get_height() for n in (0, -1)] == [2, 3]
+
+
 def test_beliefs_have_a_band_and_the_pictures_asked():
     places, mean = np.arange(4.0), np.array([0.0, 1, 2, 3])
     figure = styles.beliefs(places, {"none": (mean, np.ones(4), []), "one": (mean, np.ones(4), [(3, 1)])})
