@@ -221,7 +221,7 @@ def landscape(places, terms):
 
 
 def weighing(pictures, places, terms, alpha, beta, gamma, smooth):
-    """The panel of weights: the total loss over the plane, and the plane's best picture. (figure, sentence)
+    """The panel of weights: the total loss over the plane, and the best picture in the window. (figure, sentence)
 
     pictures are the three that span it; terms has content, style, adversarial and smooth as `landscape` takes them.
     """
@@ -240,7 +240,7 @@ def weighing(pictures, places, terms, alpha, beta, gamma, smooth):
     left.set_title("total loss", fontsize=10)
     right.imshow(between(*pictures, u, v)[0].permute(1, 2, 0).cpu().numpy(), interpolation="lanczos")
     right.set_axis_off()
-    right.set_title("the plane's best picture", fontsize=10)
+    right.set_title("the best picture in the window", fontsize=10)
     return figure, f"Best at u = {u:.2f}, v = {v:.2f}, at the star: a picture of {nearest_corner(u, v)}."
 
 

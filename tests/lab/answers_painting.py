@@ -4,43 +4,22 @@ import torch
 from torch.nn import functional as F
 
 
-def received(late=False, span=1, begin=1, grows=True):
-    """The receptive field of layers, with one thing amiss."""
-
-    def receptive(layers):
-        side, jump = begin, 1
-        for kernel, stride in layers:
-            jump *= stride if late and grows else 1
-            side += (kernel - span) * jump
-            jump *= stride if not late and grows else 1
-        return side
-
-    return receptive
+def halved(enough):
+    """The number of halvings n by a rule of px and the step 2ⁿ."""
+    return lambda px: next(n for n in range(20) if enough(px, 2**n))
 
 
-def jumps(layers):
-    jump = 1
-    for _, stride in layers:
-        jump *= stride
-    return jump
+right_halvings = halved(lambda px, step: 5 * step - 2 >= px)
 
 
-def counted(count):
-    """The true counts, changed."""
+def sums(change=lambda kernel: kernel, begin=0):
+    """What ones become, of a changed kernel, begun at another output."""
 
-    def overlap(length, kernel, stride):
-        counts = torch.zeros(stride * (length - 1) + kernel)
-        for i in range(length):
-            counts[stride * i : stride * i + kernel] += 1
-        return count(counts, length, kernel, stride)
+    def pattern(kernel, stride):
+        kernel = change(kernel)
+        return torch.stack([kernel[(start + begin) % stride :: stride].sum() for start in range(stride)])
 
-    return overlap
-
-
-def firsts(counts, length, kernel, stride):
-    found = torch.zeros_like(counts)
-    found[: stride * length : stride] = 1
-    return found
+    return pattern
 
 
 def normal(dims=(2, 3), power=1.0, own=1.0, centre=True, correction=0):
@@ -124,31 +103,28 @@ def updated_in_place(weight, left, right):
 
 
 ANSWERS = {
-    "painting.receptive": (
-        received(),
+    "painting.halvings": (
+        right_halvings,
         [
-            (received(late=True), "spreads the places behind it"),
-            (received(span=0), "spans k − 1 steps"),
-            (received(grows=False), "the steps grow"),
-            (received(begin=0), "begin with 1"),
-            (jumps, "how far apart neighbours are"),
-            (lambda layers: [1], "a list, not a number"),
-            (lambda layers: True, "a bool, not a number"),
-            (lambda layers: 1000, "it is 10 px, not 1000"),
+            (halved(lambda px, step: 3 * step - 2 >= px), "The layer of kernel 3 sees further"),
+            (halved(lambda px, step: 3 * step >= px), "The layer of kernel 3 sees further"),
+            (halved(lambda px, step: 5 * step - 2 > px), "Exactly 38 px is enough"),
+            (lambda px: 5 * 2 ** right_halvings(px) - 2, "how far they see"),
+            (lambda px: 3, "for 39 px it is 4, not 3"),
+            (lambda px: [3], "a list, not a number"),
+            (lambda px: True, "a bool, not a number"),
         ],
     ),
-    "painting.overlap": (
-        counted(lambda counts, *_: counts),
+    "painting.pattern": (
+        sums(),
         [
-            (counted(lambda counts, *_: (counts > 0).float()), "add up"),
-            (counted(firsts), "only the first pixel"),
-            (counted(lambda counts, _, kernel, stride: torch.full_like(counts, kernel / stride)), "that is the mean"),
-            (counted(lambda counts, *_: counts / counts.max()), "divided by the largest"),
-            (counted(lambda counts, *_: counts - 1), "one too few"),
-            (counted(lambda counts, *_: counts + 1), "one too many"),
-            (counted(lambda counts, length, _, stride: counts[: stride * length]), "without padding 5 inputs make 11"),
-            (counted(lambda counts, *_: counts**2), "off by up to"),
-            (counted(lambda counts, *_: counts.numpy()), "a ndarray, not a tensor"),
+            (sums(begin=1), "begin at another output"),
+            (lambda kernel, stride: kernel.sum().expand(stride), "that is the whole kernel"),
+            (lambda kernel, stride: kernel.sum().expand(stride) / stride, "that is their mean"),
+            (lambda kernel, stride: kernel[:stride], "kernels of its neighbours"),
+            (sums(torch.abs), "off by up to"),
+            (lambda kernel, stride: kernel.sum(), "shape"),
+            (lambda kernel, stride: sums()(kernel, stride).tolist(), "a list, not a tensor"),
         ],
     ),
     "painting.adain": (
@@ -191,7 +167,7 @@ ANSWERS = {
     "painting.projection": (
         logits(),
         [
-            (logits(power=0), "not divided by √C"),
+            (logits(power=0), "not divided by the root"),
             (logits(power=1), "divided by C"),
             (logits(bias=0), "the bias is missing"),
             (logits(told=0), "nobody told"),

@@ -31,67 +31,53 @@ def covariances(channels, seed=0):
     return rows.T @ rows / len(rows)
 
 
-@exercise(hint="how many pixels apart are two neighbours in front of a layer? A kernel spans kernel − 1 such steps.")
-def receptive(answer):
-    """receptive(layers): how many px a place behind layers [(kernel, stride), …] sees along one side."""
-    for layers in ([(4, 2), (4, 2)], [(3, 1), (3, 1), (1, 1)], [(7, 1), (3, 2), (3, 2), (3, 1)], [(5, 3)]):
-        ours = answer([*layers])
+def fewest(steps, px):
+    """The fewest halvings n with steps · 2ⁿ − 2 ≥ px: they see 3 · 2ⁿ − 2 px, and a kernel of 3 adds 2 · 2ⁿ."""
+    return next(n for n in range(20) if steps * 2**n - 2 >= px)
+
+
+@exercise(hint="how long is a step after n halvings? The kernel of 3 adds two of them. Go on until it is enough.")
+def halvings(answer):
+    """halvings(px): the fewest layers of kernel 4 and stride 2 whose logits, by a kernel of 3 more, see px pixels."""
+    for px in (30, 38, 39, 18, 8, 3, 150):
+        ours = answer(px)
         if isinstance(ours, torch.Tensor) and ours.numel() == 1:
             ours = ours.item()
         if isinstance(ours, bool) or not isinstance(ours, int | float):
             raise Wrong(f"it returns a {type(ours).__name__}, not a number.")
-        side, jump, late, plain, deaf = 1, 1, 1, 1, 1
-        for kernel, stride in layers:
-            side, plain, deaf = side + (kernel - 1) * jump, plain + kernel * jump, deaf + kernel - 1
-            jump *= stride
-            late += (kernel - 1) * jump
-        case = f"for {layers} it is {side} px, not {ours}."
-        if ours == side:
+        right, deaf, above = fewest(5, px), fewest(3, px), fewest(5, px + 1)
+        if ours == right:
             continue
+        case = f"for {px} px it is {right}, not {ours:g}."
         for mistake, words in (
-            (late, "A layer's own stride spreads the places behind it, not those that it reads."),
-            (plain, "A kernel of k places spans k − 1 steps."),
-            (deaf, "Behind a stride of 2 neighbours are 2 px apart: the steps grow."),
-            (jump, "That is how far apart neighbours are, not how far one of them sees."),
-            (side - 1, "The place itself counts as well: begin with 1."),
+            (above, f"Exactly {px} px is enough."),
+            (deaf, "The layer of kernel 3 sees further, too: by two steps, which are 2ⁿ px long."),
+            (5 * 2**right - 2, "That is how far they see. How many layers is wanted."),
         ):
             if ours == mistake:
                 raise Wrong(f"{case} {words}")
         raise Wrong(case)
-    return "Two neighbours in the map see nearly the same: what a patch discriminator judges is texture."
+    return "Each further layer doubles what a logit judges: from grain to strokes to things."
 
 
-@exercise(hint="input number i writes into the pixels from stride · i on, as many as the kernel is long.")
-def overlap(answer):
-    """overlap(length, kernel, stride): how many inputs reach each output of a transposed convolution in 1-D."""
-    for length, kernel, stride in ((5, 3, 2), (4, 4, 2), (4, 5, 3), (3, 2, 2), (4, 3, 1)):
-        result = answer(length, kernel, stride)
-        if isinstance(result, list | tuple):
-            result = torch.tensor(result)
-        if isinstance(result, torch.Tensor):
-            result = result.float()
-        size = stride * (length - 1) + kernel
-        if isinstance(result, torch.Tensor) and result.shape == (stride * length,) and size != stride * length:
-            raise Wrong(
-                f"without padding {length} inputs make {size} outputs, as the last one writes its whole kernel."
-            )
-        need_tensor(result, (size,))
-        ones = torch.ones(1, 1, length)
-        right = F.conv_transpose1d(ones, torch.ones(1, 1, kernel), stride=stride)[0, 0]
-        hits = (right > 0).float()
-        starts = torch.zeros(size)
-        starts[::stride][:length] = 1
+@exercise(hint="which of the kernel's weights can reach an output whose number is a multiple of the stride?")
+def pattern(answer):
+    """pattern(kernel, stride): the stride values that ones become by a transposed convolution in 1-D, ends apart."""
+    for width, stride in ((4, 2), (3, 2), (6, 3), (5, 1)):
+        kernel = noise(width, seed=width)
+        result = answer(kernel.clone(), stride)
+        need_tensor(result, (stride,))
+        whole = F.conv_transpose1d(torch.ones(1, 1, 16), kernel.view(1, 1, -1), stride=stride)[0, 0]
+        right = whole[8 * stride : 9 * stride]
         refuse(
             result,
             right,
-            (hits, "it says which pixels are reached. How often is wanted: add up."),
-            (starts, "only the first pixel of each input's kernel counts."),
-            (torch.full((size,), kernel / stride), "that is the mean. Near the ends, and in between, it differs."),
-            (right / right.max(), "the counts have been divided by the largest."),
-            (right - 1, "it is one too few everywhere: begin at 0 and add 1 for each input."),
-            (right + 1, "it is one too many everywhere: begin at 0."),
+            (right.roll(-1), "the values are right, and begin at another output."),
+            (kernel.sum().expand(stride), "that is the whole kernel. One output gets every stride-th weight only."),
+            (kernel.sum().expand(stride) / stride, "that is their mean. They differ, unless the weights agree."),
+            (kernel[:stride], "one input is not all: the kernels of its neighbours overlap with its own."),
         )
-    return "Where the stride does not divide the kernel, neighbours get different numbers: a checkerboard is built in."
+    return "Flat stays flat only if all these sums are equal. Nothing in a training asks for that."
 
 
 @exercise(hint="what must be taken away, and by what must be divided, before the style's numbers can be put in?")
@@ -193,7 +179,7 @@ def projection(answer):
     refuse(
         result,
         alone + bias + told / c**0.5,
-        (alone + bias + told, "the code's product is not divided by √C."),
+        (alone + bias + told, "the code's product is not divided by the root of the number of channels."),
         (alone + bias + told / c, "it is divided by C. Its root is enough to keep the size."),
         (alone + told / c**0.5, "the bias is missing."),
         (alone + bias, "the style is not in it: nobody told the discriminator."),

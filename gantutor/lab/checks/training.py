@@ -56,7 +56,7 @@ def parameters(answer):
     return "Most of them sit where the picture is smallest: channels double as sides are halved."
 
 
-@exercise(hint="add up loss_of(weights, rows) / parts over batch.chunk(parts), each part's gradient before the next.")
+@exercise(hint="each part's loss is a mean over its own rows. What makes one mean of several? When is its memory free?")
 def accumulated(answer):
     """accumulated(loss_of, weights, batch, parts): the gradient of loss_of on the whole batch, part by part."""
     weights, batch, largest = noise(5), noise(12, 5, seed=1), []
@@ -93,7 +93,7 @@ def accumulated(answer):
     return "The memory of one part, the gradient of the whole, as long as no layer looks at its neighbours."
 
 
-@exercise(hint="torch.where(gradient.isfinite().all(), weights − rate · gradient, weights).")
+@exercise(hint="how many numbers of the gradient must be sound? What chooses between two tensors without an if?")
 def guarded(answer):
     """guarded(weights, gradient, rate): a step down the gradient, or none if the gradient is no number."""
     weights, gradient = noise(2, 3), noise(2, 3, seed=1)
@@ -143,7 +143,7 @@ def kid_parts(x, y):
     return *zip(*within, strict=True), kernel(x, y).mean()
 
 
-@exercise(hint="K.sum() − K.trace(), divided by n (n − 1), for x and for y; minus twice the mean of the kernel across.")
+@exercise(hint="which entries of a kernel matrix compare a feature with itself? How many are left without them?")
 def kid(answer):
     """kid(x, y): the unbiased squared distance of two sets of features (n, d), (m, d) by the cubic kernel."""
     for n, m, d in ((6, 6, 4), (5, 9, 3)):
@@ -178,7 +178,7 @@ def kid(answer):
     return "Two sets of one kind give 0 on average: now and then less than 0, and that is right."
 
 
-@exercise(hint="return D(change(real)), D(change(fake)): both changed, nothing detached.")
+@exercise(hint="who sees a picture as it is in your version? And can a gradient still come back to the fakes?")
 def both(answer):
     """both(D, real, fake, change): the logits of real and of fake pictures as the discriminator is to see them."""
     real, seen = noise(4, 3, 2, 2), []
@@ -217,7 +217,7 @@ def both(answer):
     return "The generator is judged by its changed pictures, and no change is in what it paints."
 
 
-@exercise(hint="keep = 0.5 ** (batch / half_life); keep · average + (1 − keep) · weights.")
+@exercise(hint="after half_life pictures half of the old average is left. What is left after `batch` pictures?")
 def follow(answer):
     """follow(average, weights, batch, half_life): the average after one more step of `batch` pictures."""
     average, weights = noise(3, 2), noise(3, 2, seed=1)
@@ -250,7 +250,7 @@ def follow(answer):
     return "Whatever the batch: after half_life pictures half of what was known then is left."
 
 
-@exercise(hint="angle = acos(cosine of a and b); (sin((1 − share) · angle) · a + sin(share · angle) · b) / sin(angle).")
+@exercise(hint="each pair of rows has its own angle. What happens to the formula when it is 0?")
 def slerp(answer):
     """slerp(a, b, share): on the sphere from a to b, rows (N, d)."""
     a, b = noise(3, 64), noise(3, 64, seed=1)
@@ -288,7 +288,7 @@ def slerp(answer):
     return "Noise in many dimensions lies on a sphere; a walk between two of its points stays there."
 
 
-@exercise(hint="each gradient is a mean over its own pictures: weigh it by sizes / sum(sizes).")
+@exercise(hint="what would the gradient of the sum over all pictures be? You have means and sizes.")
 def together(answer):
     """together(gradients, sizes): the gradient of the whole batch from those of the processes' means."""
     for sizes in ((8, 8), (12, 4), (5, 2, 1)):
