@@ -66,7 +66,7 @@ def summary(style):
         liked = f", weight {weight:.2f} by your clicks" if clicked(style) else ""
         lines.append(f"style {number}: {count} pictures, {share:.0%}{tight}{liked}")
     if style.answers:
-        said = [f"{said_number(found)} {share:.0%}" for found, share in style.answers.items()]
+        said = [f"{share:.0%} {said_number(found)}" for found, share in style.answers.items()]
         lines.append(f"how sure: of random parts of the pictures {', '.join(said)}")
     if style.found == 0:
         lines.append(

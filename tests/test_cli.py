@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -110,7 +111,7 @@ def test_learn_says_how_sure_it_is_and_when_it_cannot_tell(liked, tmp_path, caps
     assert cli.main(["learn", str(bundled("liked")), "-o", str(tmp_path / "a.safetensors")]) == 0
     printed = capsys.readouterr().out
     assert "3 styles in 30 pictures" in printed and "cannot tell" not in printed
-    assert "how sure: of random parts of the pictures say 3 styles" in printed
+    assert re.search(r"how sure: of random parts of the pictures \d+% say 3 styles, ", printed)
     folder = tmp_path / "few"
     folder.mkdir()
     for number in (0, 1, 5, 6):
