@@ -85,6 +85,7 @@ def friction(gammas, marked):
     plane.set(xlabel="real part", ylabel="imaginary part", title="eigenvalues of the flow", xlim=(-1.95, 0.3))
     plane.legend(fontsize=8, loc="upper left")
     plane.set_xticks([-1.5, -1, -0.5, 0])
+    distance.legend(fontsize=8, loc="lower left")
     distance.set(xlabel="time (steps · h)", ylim=(1e-8, 10), title="distance from the equilibrium")
     return figure
 
@@ -259,12 +260,13 @@ def seeds_at_the_end(ends, counts):
     for (data, methods), line in zip(ends.items(), grid, strict=True):
         for (key, (name, _)), axes in zip(FIGURES.items(), line, strict=True):
             for row, values in enumerate(method[key] for method in methods.values()):
-                axes.plot(values, [row] * len(values), "o", color=BLUE, alpha=0.5, markersize=5)
+                beside = [row + 0.09 * (n - (len(values) - 1) / 2) for n in range(len(values))]  # equal ones, too, show
+                axes.plot(values, beside, "o", color=BLUE, alpha=0.5, markersize=5)
                 axes.plot(sum(values) / len(values), row, "|", color="black", markersize=14, markeredgewidth=2)
             axes.set_yticks(range(len(methods)), methods if axes is line[0] else [])
             axes.set(ylim=(len(methods) - 0.5, -0.5), title=f"{data}: {name}")
             axes.grid(axis="y", color="0.9")
-        line[0].set_xlim(0, 1.04 * counts[data])
+        line[0].set_xlim(-0.04 * counts[data], 1.04 * counts[data])
         line[1].set_xlim(-0.02, 1.02)
         line[2].set_xlim(-0.05, 1.04 * math.log(counts[data]))
     return figure

@@ -128,6 +128,7 @@ def test_friction_marks_its_gammas():
     ends = {name: line.get_ydata()[-1] for name, line in lines(distance).items()}
     assert ends["γ = 0.5"] < 1e-3 < ends["γ = 0.0"]
     assert len({line.get_marker() for line in lines(plane).values() if line.get_label() in ends}) == 2
+    assert [text.get_text() for text in distance.get_legend().get_texts()] == ["γ = 0.0", "γ = 0.5"]
 
 
 def test_gradient_norms_show_the_median_and_the_range():
@@ -149,6 +150,7 @@ def test_seeds_at_the_end():
     dots, bar = figure.axes[0].get_lines()
     assert dots.get_xdata() == pytest.approx([3, 5])
     assert bar.get_xdata() == pytest.approx([4])
+    assert len({*dots.get_ydata()}) == 2 and figure.axes[0].get_xlim()[0] < 0  # equal seeds and none at all show, too
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["plain"]
 
 

@@ -198,7 +198,7 @@ def packed(answer):
     raise Wrong("these are the right samples in another order. Let neighbours in the batch form a pack.")
 
 
-@exercise(hint="Let the generator outrun the discriminator. Then keep the rates, and give the slower one more steps.")
+@exercise(hint="Section 3 has rates that collapse, and says which player is at fault. Which setting helps that player?")
 def collapse_and_cure(answer):
     """collapse_and_cure(): settings for `train` that collapse, and settings with the same rates that do not."""
     result = answer()

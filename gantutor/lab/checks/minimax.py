@@ -62,7 +62,9 @@ def optimal_discriminator(answer):
     return "The best discriminator needs nothing but the ratio of the two densities."
 
 
-@exercise(hint="½ KL(p‖m) + ½ KL(q‖m) with m = (p + q)/2; each KL is a sum over the grid times dx.")
+@exercise(
+    hint="both KL are against m = (p + q)/2, sums over the grid times dx. What does a point with p = 0 add to its own?"
+)
 def js(answer):
     """js(p, q, dx): the Jensen-Shannon divergence in nats, by quadrature, also where a density is 0."""
     p, q = gaussian(0), gaussian(2, 0.7)
