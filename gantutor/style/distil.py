@@ -13,7 +13,9 @@ from ..runtime import fast_bfloat16
 from .networks import BUNDLED_WIDTHS, VGG
 
 TAPS = {"relu2_2": "conv1", "relu3_2": "fire3", "relu4_3": "fire5", "relu5_2": "fire7"}  # student layer: teacher layer
+WEIGHTS = {"relu2_2": 1, "relu3_2": 1, "relu4_3": 1, "relu5_2": 2}  # in the loss: the last is the hardest
 WARM_UP = 50  # steps
+STRETCH = 1.25  # a crop is at most so many times wider than high, or higher than wide
 
 
 class Muon(torch.optim.Optimizer):
@@ -48,7 +50,7 @@ def orthogonalised(matrix, iterations=5):
 
 
 class Crops:
-    """Random square crops of a list of Pillow pictures, flipped, sometimes with colours permuted or contrast changed.
+    """Random crops of a list of Pillow pictures, made square, flipped, sometimes with other colours or contrast.
 
     Batch i depends on the seed and i alone, so that a resumed run sees what an unbroken one would have seen.
     """
@@ -69,8 +71,10 @@ class Crops:
     def crop(self, picture, rng):
         short = min(picture.size)
         side = min(max(int(short * rng.uniform(0.3, 1)), self.size), short)
-        left, top = rng.integers(0, picture.width - side + 1), rng.integers(0, picture.height - side + 1)
-        box = (left, top, left + side, top + side)
+        longer = min(int(side * rng.uniform(1, STRETCH)), short)
+        width, height = (side, longer) if rng.random() < 0.5 else (longer, side)
+        left, top = rng.integers(0, picture.width - width + 1), rng.integers(0, picture.height - height + 1)
+        box = (left, top, left + width, top + height)
         array = np.asarray(picture.resize((self.size, self.size), resample=3, box=box))
         return array[:, ::-1] if rng.random() < 0.5 else array
 
@@ -103,7 +107,7 @@ class Distillation:
     `load_state_dict` carry a run over a break; it goes on as if it had not been broken.
     """
 
-    def __init__(self, pictures, teacher, seed, steps, size=96, batch=8, device="cpu"):
+    def __init__(self, pictures, teacher, seed, steps, size=128, batch=8, device="cpu"):
         torch.manual_seed(seed)
         self.crops, self.steps, self.done, self.device = (
             Crops(pictures, size, batch, seed),
@@ -146,7 +150,7 @@ class Distillation:
         losses = {k: F.mse_loss(predicted[k].float(), wanted[k]) / self.target.variance[k] for k in TAPS}
         rate = min(1, (self.done + 1) / WARM_UP) * max(0.01, 1 - self.done / self.steps)
         self.modules.zero_grad()
-        sum(losses.values()).backward()
+        sum(WEIGHTS[name] * loss for name, loss in losses.items()).backward()
         nn.utils.clip_grad_norm_(self.modules.parameters(), 5.0)
         for optimiser, peak in zip(self.optimisers, self.rates, strict=True):
             optimiser.param_groups[0]["lr"] = peak * rate

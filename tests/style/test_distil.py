@@ -1,5 +1,6 @@
 """Distilling at toy size: what the crops are, what an update is, that a broken run goes on as an unbroken one."""
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -64,6 +65,16 @@ def test_crops_are_upright_or_mirrored_left_to_right():
     assert 4 < rises.sum() < 28
 
 
+def test_crops_are_stretched_by_a_quarter_at_most():
+    """Red grows to the right and green downwards, so that a crop tells how wide and how high it was."""
+    across, down = np.meshgrid(np.linspace(0, 1, 200), np.linspace(0, 1, 200))
+    places = Image.fromarray((255 * np.stack([across, down, down], 2)).round().astype("uint8"))
+    crop, rng = Crops([places], size=16, batch=1, seed=0).crop, np.random.default_rng(0)
+    wide, high = np.array([np.ptp(crop(places, rng)[..., :2].astype(float), axis=(0, 1)) for _ in range(60)]).T
+    stretched = wide / high
+    assert 1 / 1.3 < stretched.min() < 1 / 1.15 and 1.15 < stretched.max() < 1.3
+
+
 @pytest.mark.parametrize("shape", [(24, 27), (24, 216), (216, 24), (10, 10)])
 def test_orthogonalised_has_singular_values_near_one(shape):
     matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
@@ -120,6 +131,19 @@ def test_loss_falls(pictures, teacher, tmp_path):
     assert list(run) == []  # nothing is left to do
     save_student(run.student, tmp_path / "student.safetensors", {})
     assert load_student(tmp_path / "student.safetensors").layers == run.student.layers
+
+
+def test_the_deepest_layer_counts_double(pictures, teacher):
+    run, twin = distillation(pictures, teacher), distillation(pictures, teacher)
+    x, share = twin.inputs(0), {}
+    run.step()
+    for name in TAPS:  # a head's gradient comes from its own layer's loss alone
+        head = twin.heads[name]
+        error = head(twin.student(x, [name])[name]) - twin.target(x)[name]
+        own = torch.autograd.grad(error.square().mean() / twin.target.variance[name], head.weight)[0]
+        share[name] = run.heads[name].weight.grad.norm() / own.norm()
+    assert share["relu5_2"] / share["relu4_3"] == pytest.approx(2, rel=0.1)
+    assert share["relu2_2"] / share["relu4_3"] == pytest.approx(1, rel=0.1)
 
 
 def test_teacher_is_not_trained(pictures, teacher):
