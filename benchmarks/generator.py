@@ -61,7 +61,7 @@ STYLES = (  # painter and seed
     ("watercolour", 4),
 )
 LIKED = 12
-STRENGTHS = (1.0, 0.9)  # of the generator's style: mixed with the photo's own
+STRENGTHS = (1.0, 0.85)  # of the generator's style: mixed with the photo's own
 DESIGN_STEPS = 200
 
 

@@ -121,7 +121,7 @@ def load_student(path):
     if not all(tensor.isfinite().all() for tensor in state.values()):
         raise InputError(f"{path} holds NaN or infinite weights: train or download it again")
     network = VGG(BUNDLED_WIDTHS, "average", "reflect")
-    network.content_layers = ("relu3_2", "relu4_3")  # the shallower one keeps faces
+    network.content_layers = ("relu2_2", "relu3_2", "relu4_3")  # the shallower ones keep faces
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except RuntimeError:

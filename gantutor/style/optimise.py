@@ -43,7 +43,7 @@ def total_steps(size):
     return sum(steps for _, steps in levels(size))
 
 
-def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.4, smooth=0.9, start=None, plan=None):
+def optimise(network, photo, style, size=256, strength=1.0, alpha=1.0, beta=1.55, smooth=0.9, start=None, plan=None):
     """Paint a photo (1, 3, H, W) in a style of `target`; yields a `PaintState` after every step.
 
     Minimises alpha · content + beta · style + smooth · total variation with L-BFGS, as Gatys did; a step that made
