@@ -96,7 +96,7 @@ def folder(tmp_path_factory):
     names = ("astronaut", "cat", "coffee", "flower", "rocket", "temple")
     photos = [centre_crop(load_image(bundled(f"photos/{name}.jpg"), 256)) for name in names]
     for number in range(12):
-        family = ("hatching", "ukiyo_e")[number % 2]
+        family = ("pointillism", "stained_glass")[number % 2]
         save_image(paint(photos[number // 2], family, number), folder / f"{number:02}.png")
     return folder
 
