@@ -4,6 +4,7 @@ All go on where they stopped, but `space` and `personal`, which take minutes. He
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,11 @@ PHOTOS = 200  # that show a style space which directions there are
 def given(arguments, *names):
     """Those of the arguments that the user gave."""
     return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+
+
+def changed(arguments, *names):
+    """Those of the options that the user gave, as they are written on the command line."""
+    return "".join(f" --{name} {value}" for name, value in given(arguments, *names).items())
 
 
 def bar(items, total, what):
@@ -56,7 +62,7 @@ def features(arguments):
     output = images.check_writable(arguments.output, [".safetensors"])  # before hours of work
     checkpoint = output.with_suffix(".checkpoint.safetensors")
     command = f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name}"
-    for option in ("limit", "paintings", "steps", "seed"):
+    for option in ("limit", "paintings", "batch", "steps", "seed"):
         if getattr(arguments, option) is not None:
             command += f" --{option} {getattr(arguments, option)}"
     teacher = load_teacher(arguments.teacher)
@@ -65,7 +71,11 @@ def features(arguments):
     pictures = [images.to_pil(images.load_image(path)) for path in tqdm(paths, desc="photos", unit="")]
     painted = datasets.paintings(paths, families, arguments.paintings, arguments.seed)
     pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
-    run = distil.Distillation(pictures, teacher, arguments.seed, arguments.steps, device=device())
+    here = device()
+    workers = os.cpu_count() // 2 if here.type == "cuda" else 0
+    run = distil.Distillation(
+        pictures, teacher, arguments.seed, arguments.steps, batch=arguments.batch, device=here, workers=workers
+    )
     if checkpoint.exists():
         state, metadata = read_tensors(checkpoint)
         if metadata.get("command") != command:
@@ -161,7 +171,8 @@ def gan(arguments):
             tqdm.write("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
     if main:
         command = f"gantutor train gan --data {Path(arguments.data).name} --network {arguments.network}"
-        command += f" --size {arguments.size} --steps {arguments.steps} --seed {settings.seed}"
+        command += f" --size {arguments.size}{changed(arguments, 'batch', 'loss', 'precision')}"
+        command += f" --steps {arguments.steps} --seed {settings.seed}"
         print(f"generator: {record.keep(training, command)}\nsamples and log: {arguments.output}")
 
 
@@ -199,6 +210,7 @@ def painter(arguments):
     if main:
         command = f"gantutor train painter --photos DIR --styles {Path(arguments.styles).name}"
         command += f" --paintings {arguments.paintings}" * (arguments.styles == "painters")
+        command += changed(arguments, "batch", "precision", "accumulate")
         command += f" --steps {arguments.steps} --seed {settings.seed}"
         path = record.folder / "painter.safetensors"
         about = {"command": command, "photos": len(photos), "paintings": len(paintings)}

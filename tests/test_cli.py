@@ -268,11 +268,11 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
 
     step, calls = distil.Distillation.step, []
 
-    def stopped(self):
+    def stopped(self, x):
         calls.append(self.done)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return step(self)
+        return step(self, x)
 
     monkeypatch.setattr(distil.Distillation, "step", stopped)
     assert cli.main(arguments) == 130

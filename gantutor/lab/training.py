@@ -37,6 +37,7 @@ KINDS = {
 }
 """Kinds of operations, by the beginnings of their names in the profiler's table."""
 OTHERS = "all other operations"
+WALK_WIDTH = 600  # px, about, of the panel of interpolation
 EIGHT = (0, 2, 6, 8, 13, 19, 27, 29)
 """Bundled paintings that look least alike, pixel by pixel (chosen one by one, each farthest from those before)."""
 
@@ -361,7 +362,8 @@ def walking(generator, first, second, way, share, steps=9):
     canvas[..., : strip.shape[2], :] = strip
     left = round(share * (strip.shape[3] - large.shape[3]))
     canvas[..., strip.shape[2] + 6 :, left : left + large.shape[3]] = large
-    canvas = images.interpolate(canvas, (2 * canvas.shape[2], 2 * canvas.shape[3])).clamp(0, 1)
+    scale = max(1, round(WALK_WIDTH / canvas.shape[3]))
+    canvas = images.interpolate(canvas, (scale * canvas.shape[2], scale * canvas.shape[3])).clamp(0, 1)
     usual = generator.latent**0.5
     return canvas, f"{share:.0%} of the way: the noise has the length {z.norm():.1f}; usual is {usual:.1f}."
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 
 from ..runtime import fast_bfloat16
 from .networks import BUNDLED_WIDTHS, VGG
@@ -104,17 +105,14 @@ class Distillation:
 
     `pictures` are Pillow pictures (RGB), `teacher` a SqueezeNet. The loss of a student layer is the mean
     squared error over the teacher's variance: 1 says that nothing was learnt. `state_dict` and
-    `load_state_dict` carry a run over a break; it goes on as if it had not been broken.
+    `load_state_dict` carry a run over a break; it goes on as if it had not been broken. `workers` are processes
+    that cut crops ahead: a GPU would wait for them otherwise, and what is learnt does not depend on them.
     """
 
-    def __init__(self, pictures, teacher, seed, steps, size=128, batch=8, device="cpu"):
+    def __init__(self, pictures, teacher, seed, steps, size=128, batch=8, device="cpu", workers=0):
         torch.manual_seed(seed)
-        self.crops, self.steps, self.done, self.device = (
-            Crops(pictures, size, batch, seed),
-            steps,
-            0,
-            torch.device(device),
-        )
+        self.crops, self.device, self.workers = Crops(pictures, size, batch, seed), torch.device(device), workers
+        self.steps, self.done = steps, 0
         self.target = Target(teacher.to(device), self.inputs(*range(16)))
         self.student = VGG(BUNDLED_WIDTHS, "average", "reflect")
         self.heads = nn.ModuleDict(
@@ -133,16 +131,20 @@ class Distillation:
 
     def inputs(self, *steps):
         """The crops of the given steps, on the device."""
-        x = torch.cat([self.crops[step] for step in steps])
-        return x.to(self.device, memory_format=torch.channels_last)
+        return self.placed(torch.cat([self.crops[step] for step in steps]))
+
+    def placed(self, crops):
+        """Crops on the device, in the order of memory that convolutions like."""
+        return crops.to(self.device, memory_format=torch.channels_last, non_blocking=True)
 
     def __iter__(self):
-        while self.done < self.steps:
-            yield self.step()
+        left = range(self.done, self.steps)
+        pinned = self.device.type == "cuda"
+        for crops in DataLoader(self.crops, None, sampler=left, num_workers=self.workers, pin_memory=pinned):
+            yield self.step(self.placed(crops))
 
-    def step(self):
-        """One step of training: returns the loss of each student layer as a dict of numbers on the device."""
-        x = self.inputs(self.done)
+    def step(self, x):
+        """One step of training on some crops: returns the loss of each student layer as numbers on the device."""
         wanted = self.target(x)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
             features = self.student(x, list(TAPS))

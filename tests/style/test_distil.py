@@ -1,5 +1,7 @@
 """Distilling at toy size: what the crops are, what an update is, that a broken run goes on as an unbroken one."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -136,7 +138,7 @@ def test_loss_falls(pictures, teacher, tmp_path):
 def test_the_deepest_layer_counts_double(pictures, teacher):
     run, twin = distillation(pictures, teacher), distillation(pictures, teacher)
     x, share = twin.inputs(0), {}
-    run.step()
+    run.step(x)
     for name in TAPS:  # a head's gradient comes from its own layer's loss alone
         head = twin.heads[name]
         error = head(twin.student(x, [name])[name]) - twin.target(x)[name]
@@ -157,7 +159,7 @@ def test_a_broken_run_goes_on_as_an_unbroken_one(pictures, teacher, tmp_path):
     expected = [{k: v.item() for k, v in losses.items()} for losses in unbroken]
 
     first = distillation(pictures, teacher, steps=6)
-    losses = [{k: v.item() for k, v in first.step().items()} for _ in range(3)]
+    losses = [{k: v.item() for k, v in step.items()} for step in islice(first, 3)]
     write_tensors(first.state_dict(), tmp_path / "checkpoint.safetensors", {})
     second = distillation(pictures, teacher, steps=6)
     second.load_state_dict(read_tensors(tmp_path / "checkpoint.safetensors")[0])
@@ -166,6 +168,12 @@ def test_a_broken_run_goes_on_as_an_unbroken_one(pictures, teacher, tmp_path):
     assert losses == expected
     for name, tensor in unbroken.state_dict().items():
         assert torch.equal(second.state_dict()[name], tensor), name
+
+
+def test_processes_that_cut_crops_ahead_change_nothing(pictures, teacher):
+    alone = [{k: v.item() for k, v in losses.items()} for losses in distillation(pictures, teacher, steps=3)]
+    helped = Distillation(pictures, teacher, 0, 3, size=32, batch=4, workers=2)
+    assert [{k: v.item() for k, v in losses.items()} for losses in helped] == alone
 
 
 def test_seed_decides(pictures, teacher):
