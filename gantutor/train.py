@@ -72,7 +72,7 @@ def features(arguments):
     painted = datasets.paintings(paths, families, arguments.paintings, arguments.seed)
     pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
     here = device()
-    workers = os.cpu_count() // 2 if here.type == "cuda" else 0
+    workers = min(8, os.cpu_count() // 2) if here.type == "cuda" else 0  # each holds all pictures
     run = distil.Distillation(
         pictures, teacher, arguments.seed, arguments.steps, batch=arguments.batch, device=here, workers=workers
     )

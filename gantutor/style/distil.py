@@ -138,9 +138,10 @@ class Distillation:
         return crops.to(self.device, memory_format=torch.channels_last, non_blocking=True)
 
     def __iter__(self):
-        left = range(self.done, self.steps)
-        pinned = self.device.type == "cuda"
-        for crops in DataLoader(self.crops, None, sampler=left, num_workers=self.workers, pin_memory=pinned):
+        options = {"sampler": range(self.done, self.steps), "pin_memory": self.device.type == "cuda"}
+        if self.workers:  # not forked: a process that has threads must not be
+            options |= {"num_workers": self.workers, "multiprocessing_context": "spawn"}
+        for crops in DataLoader(self.crops, None, **options):
             yield self.step(self.placed(crops))
 
     def step(self, x):
