@@ -303,7 +303,7 @@ def parser():
     add("-o", "--output", default="features.safetensors")
     add("--limit", type=number(int, 1, 10**9), help="use the first so many photos only")
     add("--paintings", type=number(int, 0, 10**6), default=900, help="how many pictures the painters add (default 900)")
-    add("--batch", type=number(int, 1, 10**6), default=8, help="crops in a step (default 8; on a GPU rather 64)")
+    add("--batch", type=number(int, 1, 10**6), help="crops in a step (default 8; a GPU takes 64 as quickly)")
     add("--steps", type=number(int, 1, 10**9), default=22_000)
     add("--seed", type=number(int, 0, 2**63 - 1), default=0)
 
@@ -367,7 +367,9 @@ def main(argv=None):
     except (MemoryError, RuntimeError) as error:
         if not (isinstance(error, MemoryError) or "memory" in str(error)):
             raise
-        print("gantutor: the memory does not suffice: use a smaller --size, or fewer pictures", file=sys.stderr)
+        print(
+            "gantutor: the memory does not suffice: use a smaller --size or --batch, or fewer pictures", file=sys.stderr
+        )
         return 2
     except KeyboardInterrupt:
         print("gantutor: stopped", file=sys.stderr)

@@ -24,6 +24,16 @@ def changed(arguments, *names):
     return "".join(f" --{name} {value}" for name, value in given(arguments, *names).items())
 
 
+def in_parts(settings):
+    """The option --accumulate, whether given or found by --fit."""
+    return f" --accumulate {settings.accumulate}" * (settings.accumulate > 1)
+
+
+def cores():
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def bar(items, total, what):
     """A progress bar around what is worked through."""
     from tqdm.auto import tqdm
@@ -62,9 +72,7 @@ def features(arguments):
     output = images.check_writable(arguments.output, [".safetensors"])  # before hours of work
     checkpoint = output.with_suffix(".checkpoint.safetensors")
     command = f"gantutor train features --photos DIR --teacher {Path(arguments.teacher).name}"
-    for option in ("limit", "paintings", "batch", "steps", "seed"):
-        if getattr(arguments, option) is not None:
-            command += f" --{option} {getattr(arguments, option)}"
+    command += changed(arguments, "limit", "paintings", "batch", "steps", "seed")
     teacher = load_teacher(arguments.teacher)
     paths = datasets.list_images(arguments.photos)[: arguments.limit]
     families = [name for name in painters.FAMILIES if name not in painters.HELD_OUT]
@@ -72,10 +80,9 @@ def features(arguments):
     painted = datasets.paintings(paths, families, arguments.paintings, arguments.seed)
     pictures += tqdm(painted, desc="paintings", unit="", total=arguments.paintings)
     here = device()
-    workers = min(8, os.cpu_count() // 2) if here.type == "cuda" else 0  # each holds all pictures
-    run = distil.Distillation(
-        pictures, teacher, arguments.seed, arguments.steps, batch=arguments.batch, device=here, workers=workers
-    )
+    workers = min(4, cores() // 2) if here.type == "cuda" else 0  # each holds all pictures
+    options = given(arguments, "batch") | {"device": here, "workers": workers}
+    run = distil.Distillation(pictures, teacher, arguments.seed, arguments.steps, **options)
     if checkpoint.exists():
         state, metadata = read_tensors(checkpoint)
         if metadata.get("command") != command:
@@ -171,7 +178,8 @@ def gan(arguments):
             tqdm.write("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
     if main:
         command = f"gantutor train gan --data {Path(arguments.data).name} --network {arguments.network}"
-        command += f" --size {arguments.size}{changed(arguments, 'batch', 'loss', 'precision')}"
+        command += f" --size {arguments.size}" + changed(arguments, "batch", "loss", "precision")
+        command += in_parts(training.settings) + " --compile" * settings.compile
         command += f" --steps {arguments.steps} --seed {settings.seed}"
         print(f"generator: {record.keep(training, command)}\nsamples and log: {arguments.output}")
 
@@ -210,7 +218,7 @@ def painter(arguments):
     if main:
         command = f"gantutor train painter --photos DIR --styles {Path(arguments.styles).name}"
         command += f" --paintings {arguments.paintings}" * (arguments.styles == "painters")
-        command += changed(arguments, "batch", "precision", "accumulate")
+        command += changed(arguments, "batch", "precision") + in_parts(training.settings)
         command += f" --steps {arguments.steps} --seed {settings.seed}"
         path = record.folder / "painter.safetensors"
         about = {"command": command, "photos": len(photos), "paintings": len(paintings)}

@@ -263,13 +263,14 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
         save_image(noise, photos / f"{number}.png")
     monkeypatch.setattr(train, "CHECKPOINT_EVERY", 2)
     arguments = ["train", "features", "--photos", photos, "--teacher", teacher, "-o", out, "--paintings", 0]
-    arguments += ["--steps", 3]
+    arguments += ["--batch", 2, "--steps", 3]
     arguments = [str(a) for a in arguments]
 
     step, calls = distil.Distillation.step, []
 
     def stopped(self, x):
         calls.append(self.done)
+        assert len(x) == 2
         if len(calls) == 3:
             raise KeyboardInterrupt
         return step(self, x)
@@ -279,7 +280,7 @@ def test_train_features_resumes_and_saves_what_can_be_loaded(tmp_path, capsys, m
     assert not out.exists() and out.with_suffix(".checkpoint.safetensors").exists()
     assert cli.main([*arguments, "--seed", "1"]) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]  # after the bars
-    assert "not of this run" in last and "--steps 3 --seed 0" in last
+    assert "not of this run" in last and "--batch 2 --steps 3 --seed 0" in last
     assert cli.main(arguments) == 0
     assert calls == [0, 1, 2, 2]
     assert "going on from step 2" in capsys.readouterr().out
@@ -319,7 +320,8 @@ def test_train_gan_goes_on_and_leaves_samples_log_and_generator(gan, capsys):
     assert load_image(folder / "samples-000005.jpg").shape[3] > 8 * 32
     assert load_generator(folder / "generator.safetensors")(torch.randn(2, 100)).shape == (2, 3, 32, 32)
     record = json.loads(read_tensors(folder / "generator.safetensors")[1]["record"])
-    assert record["command"].startswith("gantutor train gan --data photos --network dcgan --size 32 --steps 5")
+    options = "--size 32 --batch 4 --precision float32 --steps 5 --seed 0"
+    assert record["command"] == f"gantutor train gan --data photos --network dcgan {options}"
     assert record["pictures"] == 9
 
 
@@ -364,14 +366,15 @@ def test_train_painter_goes_on_and_leaves_a_painter(painting_run, style_file, ph
     command, folder = painting_run
     assert cli.main([*command, "--steps", "2"]) == 0
     assert "broken.png" in capsys.readouterr().err
-    assert cli.main([*command, "--steps", "3"]) == 0
+    assert cli.main([*command, "--accumulate", "2", "--steps", "3"]) == 0
     with open(folder / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["2", "3"]
     assert all(float(row["style"]) > 0 and float(row["content"]) > 0 for row in rows)
     assert load_image(folder / "samples-000003.jpg").shape[3] > 4 * 64
     about = json.loads(read_tensors(folder / "painter.safetensors")[1]["about"])
-    assert about["record"]["command"].startswith("gantutor train painter --photos DIR --styles styles --steps 3")
+    options = "--styles styles --batch 2 --accumulate 2 --steps 3 --seed 0"
+    assert about["record"]["command"] == f"gantutor train painter --photos DIR {options}"
     assert about["record"]["photos"] == 6 and about["record"]["paintings"] == 4
     out = tmp_path / "out.png"
     arguments = ["paint", style_file, photo, "-o", out, "--size", 48, "--by", "generator"]

@@ -16,6 +16,7 @@ from .networks import BUNDLED_WIDTHS, VGG
 TAPS = {"relu2_2": "conv1", "relu3_2": "fire3", "relu4_3": "fire5", "relu5_2": "fire7"}  # student layer: teacher layer
 WEIGHTS = {"relu2_2": 1, "relu3_2": 1, "relu4_3": 1, "relu5_2": 2}  # in the loss: the last is the hardest
 WARM_UP = 50  # steps
+STANDARD = 128  # crops over which the teacher's layers are standardised
 STRETCH = 1.25  # a crop is at most so many times wider than high, or higher than wide
 
 
@@ -113,7 +114,7 @@ class Distillation:
         torch.manual_seed(seed)
         self.crops, self.device, self.workers = Crops(pictures, size, batch, seed), torch.device(device), workers
         self.steps, self.done = steps, 0
-        self.target = Target(teacher.to(device), self.inputs(*range(16)))
+        self.target = Target(teacher.to(device), self.inputs(*range(max(1, STANDARD // batch))))
         self.student = VGG(BUNDLED_WIDTHS, "average", "reflect")
         self.heads = nn.ModuleDict(
             {mine: nn.Conv2d(self.student.channels[mine], teacher.channels[its], 1) for mine, its in TAPS.items()}
@@ -135,17 +136,18 @@ class Distillation:
 
     def placed(self, crops):
         """Crops on the device, in the order of memory that convolutions like."""
-        return crops.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        return crops.to(self.device, memory_format=torch.channels_last, non_blocking=self.device.type == "cuda")
 
     def __iter__(self):
-        options = {"sampler": range(self.done, self.steps), "pin_memory": self.device.type == "cuda"}
+        left, pinned = range(self.done, self.steps), self.device.type == "cuda"
+        options = {"sampler": left, "pin_memory": pinned, "generator": torch.Generator()}  # else it draws from all's
         if self.workers:  # not forked: a process that has threads must not be
             options |= {"num_workers": self.workers, "multiprocessing_context": "spawn"}
         for crops in DataLoader(self.crops, None, **options):
             yield self.step(self.placed(crops))
 
     def step(self, x):
-        """One step of training on some crops: returns the loss of each student layer as numbers on the device."""
+        """One step of training, on the crops that are next: the loss of each student layer, on the device."""
         wanted = self.target(x)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
             features = self.student(x, list(TAPS))

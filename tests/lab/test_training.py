@@ -209,6 +209,7 @@ def test_walking_panel_tells_the_length_of_the_noise(generator):
     wide = lab.walking(generator, 3, 8, "spherical", 0.0)[0]
     left, right = (lab.walking(generator, 3, 8, "spherical", share)[0] for share in (0.0, 1.0))
     assert wide.shape == grid.shape and not torch.equal(left, right)
+    assert grid.shape[3] > lab.WALK_WIDTH / 2  # small pictures are enlarged
 
 
 def test_live_trains_and_shows_what_it_makes():
