@@ -61,7 +61,7 @@ STYLES = (  # painter and seed
     ("watercolour", 4),
 )
 LIKED = 12
-STRENGTHS = (1.0, 0.85)  # of the generator's style: mixed with the photo's own
+STRENGTHS = (1.0, 0.75)  # of the generator's style: mixed with the photo's own
 DESIGN_STEPS = 200
 
 
@@ -266,14 +266,14 @@ class Adaptive(Generator):
 class FromNothing(Generator):
     """The decoder makes the whole picture, not what is to be added to colours out of focus."""
 
-    def finished(self, base, change):
+    def finished(self, base, blurred, change):
         return 0.5 + change
 
 
 class InFocus(Generator):
     """The decoder adds to the recoloured photo as it is."""
 
-    def finished(self, base, change):
+    def finished(self, base, blurred, change):
         return base + change
 
 

@@ -50,7 +50,7 @@ class PainterSettings(Settings):
     flip: bool = False  # the statistics of whole pictures would not be those of turned ones
     clip: float = 1.0  # without it, one spike in 700 steps of 1e-3 destroyed a run
     alpha: float = 1.0
-    beta: float = 1.9
+    beta: float = 2.3
     gamma: float = 0.3
     smooth: float = 0.5
     crop: int = 192

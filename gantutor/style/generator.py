@@ -27,7 +27,7 @@ from .optimise import check_photo
 from .statistics import mean_and_covariance, pooled, positions, roots
 from .target import PIXELS, Style
 
-FORMAT = "gantutor.painter.1"
+FORMAT = "gantutor.painter.2"
 LAYERS = ("relu2_2", "relu3_2", "relu4_3")  # of the encoder, whose maps are moved to the style
 STRIDES = (2, 4, 8)
 STRIDE = 8  # of the deepest; a picture's sides are padded to a multiple
@@ -132,7 +132,7 @@ class Generator(nn.Module):
         shallow, middle, deep = (self.channels[layer] + NOISE for layer in LAYERS)
         self.coarse = nn.ModuleList([Stroke(deep, 128), Stroke(128, 128), Stroke(128, 96)])
         self.skip_middle, self.middle = nn.Conv2d(middle, 96, 1), nn.ModuleList([Stroke(96, 64), Stroke(64, 48)])
-        self.skip_fine, self.fine = nn.Conv2d(shallow + 12, 48, 1), nn.ModuleList([Stroke(48, 48), Stroke(48, 32)])
+        self.skip_fine, self.fine = nn.Conv2d(shallow + 15, 48, 1), nn.ModuleList([Stroke(48, 48), Stroke(48, 32)])
         self.to_rgb = nn.Conv2d(32, 12, 3, padding=1, padding_mode="reflect")
         nn.init.zeros_(self.to_rgb.weight)  # so that training starts from the recoloured photo, blurred
         nn.init.zeros_(self.to_rgb.bias)
@@ -177,10 +177,13 @@ class Generator(nn.Module):
         x = self.doubled(x) + self.skip_middle(middle)
         for stroke in self.middle:
             x = stroke(x, code)
-        x = self.doubled(x) + self.skip_fine(torch.cat([shallow, 2 * F.pixel_unshuffle(base, 2) - 1], 1))
+        # In focus and out of focus: what it is to add would have second outlines if it had to guess either.
+        blurred = out_of_focus(base)
+        colours = torch.cat([F.pixel_unshuffle(base, 2), F.avg_pool2d(blurred, 2)], 1)
+        x = self.doubled(x) + self.skip_fine(torch.cat([shallow, 2 * colours - 1], 1))
         for stroke in self.fine:
             x = stroke(x, code)
-        return self.finished(base, F.pixel_shuffle(self.to_rgb(x), 2))
+        return self.finished(base, blurred, F.pixel_shuffle(self.to_rgb(x), 2))
 
     def scaled_transport(self, encoding, statistics, layer):
         """The linear map of a layer to the style, and to channels of like strength."""
@@ -195,13 +198,17 @@ class Generator(nn.Module):
         """Maps at twice the size; bilinear, as deconvolutions and nearest neighbours leave a grid."""
         return F.interpolate(x, scale_factor=2.0, mode="bilinear")
 
-    def finished(self, base, change):
+    def finished(self, base, blurred, change):
         """The painting: the recoloured photo out of focus, and what is added to it.
 
         In focus, the photo's own details would stay, and no stroke could replace them.
         """
-        blurred = F.interpolate(F.avg_pool2d(base, BLUR), scale_factor=float(BLUR), mode="bilinear")
         return blurred + change
+
+
+def out_of_focus(picture):
+    """A picture (N, 3, H, W) without details, H and W multiples of BLUR."""
+    return F.interpolate(F.avg_pool2d(picture, BLUR), scale_factor=float(BLUR), mode="bilinear")
 
 
 def second_moment(mean, covariance):
