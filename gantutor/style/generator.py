@@ -324,7 +324,9 @@ def load_painter(path=None, device="cpu"):
     path = WEIGHTS / "painter.safetensors" if path is None else path
     state, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} holds no painter of this version: make one with `gantutor train painter`")
+        raise InputError(
+            f"{path} holds no painter of this version: make it anew by `gantutor train painter` or `personal`"
+        )
     network = load_features("bundled", device)
     try:
         about = json.loads(metadata["about"])

@@ -116,6 +116,17 @@ def test_an_untrained_generator_recolours_out_of_focus(network, photo, style, ex
     assert total_variation(found) < 0.4 * total_variation(recoloured)
 
 
+def test_the_decoder_sees_the_colours_in_focus_and_out_of_focus(network, photo, style, exactly):
+    """What it adds its strokes to must be known to it: without them, the painting is the photo out of focus."""
+    painter, seen = fresh(network), []
+    painter.generator.skip_fine.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    blurred = painter.paint(painter.encode(photo), style)
+    colours = (seen[0][:, -15:] + 1) / 2
+    recoloured = match_palette(photo, *style.at(256)[PIXELS])
+    assert (torch.nn.functional.pixel_shuffle(colours[:, :12], 2) - recoloured).abs().mean() < 0.02
+    torch.testing.assert_close(colours[:, 12:], torch.nn.functional.avg_pool2d(blurred, 2), rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (17, 33), (40, 16), (64, 130)])
 def test_any_size(network, style, shape):
     painter = fresh(network, shaken=True)
