@@ -206,6 +206,11 @@ def contours(axes, places, values):
     return drawn
 
 
+def star(axes, u, v, size):
+    """A white star at a place, whole at the edge of the axes too."""
+    axes.plot(u, v, "*", color="white", markeredgecolor="black", markersize=size, clip_on=False, zorder=5)
+
+
 def landscape(places, terms):
     """Loss terms {name: (n, n)} over the plane through a photo (circle), a generator's painting (triangle) and the
     optimiser's (square); places (n,) are the coordinates in both directions. A star marks each term's least value."""
@@ -213,7 +218,7 @@ def landscape(places, terms):
     for axes, (title, values) in zip(figure.subplots(1, len(terms), squeeze=False)[0], terms.items(), strict=True):
         figure.colorbar(contours(axes, places, values), ax=axes, shrink=0.8)
         row, column = divmod(int(values.argmin()), len(places))
-        axes.plot(float(places[column]), float(places[row]), "*", color="white", markeredgecolor="black", markersize=13)
+        star(axes, float(places[column]), float(places[row]), 13)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("towards the generator's", fontsize=8)
     figure.axes[0].set_ylabel("towards the optimiser's", fontsize=8)
@@ -234,7 +239,7 @@ def weighing(pictures, places, terms, alpha, beta, gamma, smooth):
     figure = Sheet(figsize=(4.9, 2.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     figure.colorbar(contours(left, places, total), ax=left, shrink=0.8)
-    left.plot(u, v, "*", color="white", markeredgecolor="black", markersize=15)
+    star(left, u, v, 15)
     left.set_xlabel("towards the generator's", fontsize=8)
     left.set_ylabel("towards the optimiser's", fontsize=8)
     left.set_title("total loss", fontsize=10)

@@ -177,7 +177,7 @@ class Generator(nn.Module):
         x = self.doubled(x) + self.skip_middle(middle)
         for stroke in self.middle:
             x = stroke(x, code)
-        # In focus and out of focus: what it is to add would have second outlines if it had to guess either.
+        # In focus and out of focus: the decoder is to know what its strokes are added to.
         blurred = out_of_focus(base)
         colours = torch.cat([F.pixel_unshuffle(base, 2), F.avg_pool2d(blurred, 2)], 1)
         x = self.doubled(x) + self.skip_fine(torch.cat([shallow, 2 * colours - 1], 1))
