@@ -52,5 +52,6 @@ config.CourseDirectory.submitted_directory = str(build / "submitted")
 config.CourseDirectory.autograded_directory = str(build / "autograded")
 config.CourseDirectory.feedback_directory = str(build / "feedback")
 config.ExportPlugin.to = str(build / "grades.csv")  # readers' names, which git must not see
+config.Execute.timeout = 300  # seconds for a cell: the first one imports PyTorch
 config.ClearSolutions.code_stub = {"python": "# your code here\nreturn None"}  # as in tools/exercises.py
 config.GenerateAssignment.preprocessors = [Questions, *GenerateAssignment.preprocessors.default()]

@@ -4,7 +4,7 @@
 
 A DCGAN (32 px, width 16, no batch normalisation in the discriminator) learns from a few tiles of the bundled paintings;
 "all" has all that are not held out. KID by the bundled features on 200 held-out tiles of the same paintings, and how
-often the discriminator gives a training picture a higher logit than a held-out one. About 12 minutes on one core of a
+often the discriminator gives a training picture a higher logit than a held-out one. About 10 minutes on one core of a
 busy machine.
 """
 

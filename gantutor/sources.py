@@ -94,7 +94,7 @@ def painting_tiles(size, paintings=PAINTINGS, tiles=TILES, seed=0, photos=None, 
     are in turn, so that the last paintings are of all families too.
     """
     photos = datasets.list_images(datasets.bundled("photos")) if photos is None else photos
-    key = ("paintings 1", size, paintings, tiles, seed, *(Path(photo).name for photo in photos))
+    key = ("paintings 1", size, paintings, tiles, seed, *map(identity, photos))
 
     def made():
         work = datasets.paintings(photos, list(FAMILIES), paintings, seed)

@@ -64,7 +64,11 @@ def server(folder, module, options, path):
         yield f"http://127.0.0.1:{port}", token
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def wait(address, process, log):
@@ -102,6 +106,7 @@ def chromium(folder, width=1300, height=1300):
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
             viewport={"width": width, "height": height},
             accept_downloads=True,
+            timeout=120_000,
         )
         page = browser.new_page()
         page.set_default_timeout(60_000)

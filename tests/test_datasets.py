@@ -276,7 +276,13 @@ def test_a_loader_of_ones_own_sees_the_epoch_too(mixed):
     """PyTorch's default on Linux forks its workers: what they copied then must not stay the first epoch's."""
     folder = train(mixed)
     own = DataLoader(
-        folder, 10, collate_fn=collate, num_workers=1, persistent_workers=True, multiprocessing_context="fork"
+        folder,
+        10,
+        collate_fn=collate,
+        num_workers=1,
+        persistent_workers=True,
+        multiprocessing_context="fork",
+        timeout=60,
     )
     (_, first, _), (_, second, _) = epochs(own, folder)
     assert len(first) == 3 and not torch.equal(first, second)

@@ -75,14 +75,16 @@ def walk(page, panel, pictures, folder):
     expect(panel.get_by_text("Your clicks weigh the styles")).to_be_visible()
 
     painting = images_of(panel)[1]
-    before = painting.get_attribute("src")
+    link = panel.get_by_role("link", name="download the painting")
     handle = panel.get_by_role("slider", name="style 2")
-    for _ in range(3):
+    expect(handle).to_have_attribute("aria-valuetext", "0.00")  # after undo
+    for value in ("0.05", "0.10", "0.15"):
+        before = painting.get_attribute("src"), link.get_attribute("href")
         handle.press("ArrowRight")
-    expect(handle).to_have_attribute("aria-valuetext", "0.15")
-    expect(painting).not_to_have_attribute("src", before)
+        expect(handle).to_have_attribute("aria-valuetext", value)
+        expect(painting).not_to_have_attribute("src", before[0])
+        expect(link).not_to_have_attribute("href", before[1])
 
-    expect(panel.get_by_role("link", name="download the painting")).to_be_visible()
     assert download(page, panel, "download the painting", folder / "got.png") == "painting.png"
     assert load_image(folder / "got.png").shape == (1, 3, 256, 256)
     panel.get_by_role("button", name="make the style file").click()
@@ -102,10 +104,13 @@ def test_in_jupyterlab(tmp_path, pictures):
         idle(page).wait_for(timeout=RUN_MS)
         walk(page, panel, pictures, tmp_path)
 
+        panel.get_by_label("size").select_option("512 px")  # long enough that "stop" is in time
         panel.get_by_role("button", name="refine").click()
         expect(panel.get_by_text("Refining: step")).to_be_visible()
         panel.get_by_role("button", name="stop", exact=True).click()
         expect(panel.get_by_text("Stopped after")).to_be_visible()
+        panel.get_by_label("size").select_option("256 px")
+        expect(panel.get_by_text("Stopped after")).to_have_count(0)
         panel.get_by_role("button", name="refine").click()
         expect(panel.get_by_text("Refined in")).to_be_visible()
         idle(page).wait_for()

@@ -32,7 +32,7 @@ FIGURES = {
 }
 """What is measured of samples: its name, and the metric."""
 SIGNALS = {
-    "gradient": ("gradient, of its early size", VANISHED),
+    "gradient": ("gradient, or pull at a logit", VANISHED),
     "missed": ("real samples missed", COLLAPSED),
     "turns": ("turns of the mean", TURNS),
     "memory": ("training above held out", OVERFITTED),
@@ -86,7 +86,7 @@ def friction(gammas, marked):
     plane.legend(fontsize=8, loc="upper left")
     plane.set_xticks([-1.5, -1, -0.5, 0])
     distance.legend(fontsize=8, loc="lower left")
-    distance.set(xlabel="time (steps · h)", ylim=(1e-8, 10), title="distance from the equilibrium")
+    distance.set(xlabel="time (steps · h)", ylim=(1e-8, 10), title="distance, alternating steps of 0.1")
     return figure
 
 

@@ -264,7 +264,7 @@ def tree(points, thumbs, labels, cut):
     for x, y in zip(drawn["icoord"], drawn["dcoord"], strict=True):
         axes.plot(x, y, color="0.25", lw=1.2)
     axes.axhline(joins[[-cut, 1 - cut], 2].mean(), color=ORANGE, ls="--", lw=1)
-    axes.set(xlim=(0, 10 * len(points)), ylim=(0, None), xticks=[], ylabel="distance where groups join")
+    axes.set(xlim=(0, 10 * len(points)), ylim=(0, None), xticks=[], ylabel="Ward's distance where groups join")
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     below = figure.add_axes((0.05, 0.0, 0.94, 0.2))
     order = drawn["leaves"]
@@ -430,6 +430,7 @@ def portraits(pictures, points, clusters, nearest=4, farthest=2):
         for axes, number in zip(row, shown, strict=False):
             show(axes, images.resize(images.centre_crop(pictures[number]), 128))
         row[0].add_patch(Rectangle((0, 0), 1, 1, transform=row[0].transAxes, fill=False, lw=5, ec=COLOURS[style]))
+        row[0].text(-0.06, 0.5, f"style {style + 1}", transform=row[0].transAxes, rotation=90, ha="right", va="center")
         row[-1].imshow(common_colours([pictures[number] for number in order])[:, None], aspect="auto")
     names = ["medoid", "nearest", *[""] * (nearest - 1), *["farthest", *[""] * (farthest - 1)][:farthest], "palette"]
     for axes, name in zip(grid[0], names, strict=True):
@@ -461,7 +462,7 @@ def curves(lines, xlabel):
         values = np.array([*line.values()])
         axes.fill_between([*line], values[:, 1], values[:, 2], color=color, alpha=0.18, lw=0)
         axes.plot([*line], values[:, 0], f"{mark}-", color=color, label=name)
-    axes.set(xticks=sorted({x for line in lines.values() for x in line}), ylim=(0, 1.04), xlabel=xlabel)
+    axes.set(xticks=sorted({x for line in lines.values() for x in line}), ylim=(0, 1.04), xlabel=xlabel, ylabel="share")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -17,7 +17,7 @@ from ..gan import zoo
 from ..gan.augment import augment
 from ..gan.engine import Training
 from ..gan.quality import Inception, LayerMeans
-from ..runtime import first_line
+from ..runtime import device, first_line
 from ..sources import Pictures, tile
 from ..style.features import load_features
 from .plots import BLUE, COLOURS, STYLES, Drawing, Sheet
@@ -142,7 +142,7 @@ def profiled(work, steps, phases):
 
     phases: the names that work marks its parts with (torch.profiler.record_function).
     """
-    gpu = torch.cuda.is_available()
+    gpu = device().type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
     work()  # the first step chooses its algorithms
     with silent(), profile(activities=activities) as found:
@@ -183,7 +183,7 @@ def bars(panels):
 
 def ladder(milliseconds, device):
     """Milliseconds of a step as one change after the other is made: {name: ms}, with the gain over the first."""
-    figure = Drawing(figsize=(8.4, 0.8 + 0.34 * len(milliseconds)), layout="constrained")
+    figure = Drawing(figsize=(8.4, 3.2), layout="constrained")  # one size: not every machine has all the changes
     axes = figure.subplots()
     first = next(iter(milliseconds.values()))
     drawn = axes.barh(list(milliseconds), list(milliseconds.values()), color=BLUE)

@@ -229,8 +229,11 @@ def test_live_panel_starts_in_a_thread_and_shows_each_picture():
 def test_stop_ends_after_the_picture_at_hand_and_closes_the_generator():
     seen, gate = [], threading.Semaphore(2)
     panel = Live(counting(seen, gate), strength=slider(0))
+    begun = threading.Event()
+    panel.note.observe(lambda _: begun.set(), "value")
     panel.start_button.click()
-    panel.stop_button.click()  # at once: the kernel does not wait
+    assert begun.wait(10)
+    panel.stop_button.click()  # while it waits for the gate
     gate.release(2)
     panel.wait()
     assert panel.note.value in ("picture 1", "picture 2")

@@ -720,6 +720,7 @@ def test_closed_page_computes_no_more(folder, monkeypatch):
     monkeypatch.setattr(studio.session, "refine", gate.states)
     studio.painting.refine.click()
     run = studio.painting.run
+    assert gate.begun.wait(30)
     studio.close()
     gate.open.release(2)
     run.thread.join(30)

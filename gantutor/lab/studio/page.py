@@ -95,7 +95,8 @@ class Studio(widgets.VBox):
 
     def wait(self):
         """Wait until the optimiser has ended."""
-        run = self.painting.run
+        with self.painting.lock:  # an end under way holds it until all is said
+            run = self.painting.run
         if run is not None:
             run.thread.join()
 

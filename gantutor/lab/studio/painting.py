@@ -139,7 +139,7 @@ class Paint(Step):
             else:
                 steps = counted(self.steps, "step")
                 tell(self.note, f"Stopped after {steps}." if run.ended.is_set() else f"Refined in {steps}.")
-        self.page.refresh()
+            self.page.refresh()
 
 
 class Keep(Step):
