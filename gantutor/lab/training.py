@@ -58,7 +58,7 @@ def liked_tiles(size, each, seed=0):
 
 
 def eight_motifs(size=16, each=40, seed=0):
-    """Eight small paintings, each `each` times and never at quite the same place: Pictures whose modes are known.
+    """Eight small paintings, each `each` times, cut at one of nine places: Pictures whose modes are known.
 
     Returns them with the eight mean pictures (8, 3, size, size).
     """
@@ -271,7 +271,7 @@ def motif_report(ends, missed, threshold):
     *axes, last = figure.subplots(1, len(ends) + 1, width_ratios=[*[1] * len(ends), 1.5])
     for place, (title, values) in zip(axes, ends.items(), strict=True):
         place.bar(range(1, len(values) + 1), values.tolist(), color=BLUE)
-        place.axhline(1 / len(values), color="black", lw=1, ls=":")
+        place.axhline(1 / len(values), color="grey", lw=1, label="the fair share")
         place.set(xlabel="motif", xticks=range(1, len(values) + 1), ylim=(0, 1))
         place.set_title(title, fontsize=10)
     axes[0].set_ylabel("share of the pictures")
@@ -280,7 +280,9 @@ def motif_report(ends, missed, threshold):
     last.axhline(threshold, color="black", lw=1, ls=":", label="threshold")
     last.set(xlabel="step", ylim=(0, 1))
     last.set_title("real pictures missed", fontsize=10)
-    figure.legend(*last.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
+    handles, labels = last.get_legend_handles_labels()
+    fair, words = axes[0].get_legend_handles_labels()
+    figure.legend(handles + fair, labels + words, loc="outside right center", frameon=False, fontsize=8)
     return figure
 
 

@@ -143,7 +143,7 @@ def sampled_pearson(p, q, count, generator):
 def sampled_wasserstein(x, y):
     """W1 of samples x (N,) or (N, 1) and y on the line: no density is needed (scipy.stats.wasserstein_distance).
 
-    Consistent (exact as N → ∞) but biased: too large on average, as W1 is convex. Two samples of one distribution
+    Consistent (exact as N → ∞) but biased: never too small on average, as W1 is convex. Two samples of one distribution
     never have the distance 0.
     """
     return torch.tensor(wasserstein_distance(x.reshape(-1), y.reshape(-1)))

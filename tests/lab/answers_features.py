@@ -142,6 +142,16 @@ def best_ratio(network, layer, vertical, horizontal):
     return int((means(network, layer, vertical) / means(network, layer, horizontal)).argmax())
 
 
+def by_maximum(network, layer, vertical, horizontal):
+    on_vertical, on_horizontal = (network(p, [layer])[layer].amax((0, 2, 3)) for p in (vertical, horizontal))
+    return int((on_vertical - on_horizontal).argmax())
+
+
+def at_one_position(network, layer, vertical, horizontal):
+    on_vertical, on_horizontal = (network(p, [layer])[layer][0, :, 1, 0] for p in (vertical, horizontal))
+    return int((on_vertical - on_horizontal).argmax())
+
+
 ANSWERS = {
     "features.square": (
         right_square,
@@ -249,6 +259,8 @@ ANSWERS = {
             (lambda *given: int(gains(*given).abs().argmax()), "no abs"),
             (lambda network, layer, vertical, horizontal: means(network, layer, vertical).argmax(), "loud for both"),
             (best_ratio, "the best ratio"),
+            (by_maximum, "one high peak"),
+            (at_one_position, "the best ratio"),
             (gains, "a value for every channel"),
             (lambda *given: gains(*given).max(), "hardly active"),
             (lambda *given: gains(*given).max(0), "several things"),

@@ -120,6 +120,16 @@ def spread_of_values(values, picks):
     return values.mean() - 1.96 * values.std(), values.mean() + 1.96 * values.std()
 
 
+def bell(values, picks):
+    means = values[picks].mean(1)
+    return values.mean() - 1.96 * means.std(), values.mean() + 1.96 * means.std()
+
+
+def turned(values, picks):
+    low, high = bounds()(values, picks)
+    return 2 * values.mean() - high, 2 * values.mean() - low
+
+
 def one_deviation(values, picks):
     means = values[picks].mean(1)
     return values.mean() - means.std(), values.mean() + means.std()
@@ -149,8 +159,9 @@ ANSWERS = {
             (stored_as_it_lies, "call contiguous() first"),
             (hashed(lambda p: p), "Round to 8 bits"),
             (hashed(lambda p: (p * 255).byte()), "cutting off is not rounding"),
-            (lambda p: hashlib.sha256(str((p * 255).round()).encode()).hexdigest()[:16], "Every pixel counts"),
-            (hashed(lambda p: (p * 255).round().byte()[..., ::2, ::2]), "Every pixel counts"),
+            (lambda p: hashlib.sha256(str((p * 255).round()).encode()).hexdigest()[:16], "Each counts"),
+            (hashed(lambda p: (p * 255).round().byte()[..., ::2, ::2]), "Each counts"),
+            (hashed(lambda p: (p * 100).round().byte()), "by one level of 255"),
             (hashed(lambda p: (p * 255).round().byte().flatten().sort().values, shape=False), "The order counts"),
             (hashed(shape=False), "the shape has to go in"),
             (hashed_in_place, "changes the picture"),
@@ -251,6 +262,9 @@ ANSWERS = {
             (bounds(lambda drawn: drawn.mean(0)), "means over the samples"),
             (bounds(low=0.05, high=0.95), "cut 2.5 %"),
             (bounds(low=0.0, high=1.0), "the least and the greatest"),
+            (bounds(low=0.02, high=0.98), "the values are not"),
+            (bell, "a bell curve"),
+            (turned, "turned round"),
             (bounds(lambda drawn: drawn.median(1).values), "the median of each sample"),
             (bounds(lambda drawn: drawn.sum(1)), "the sum of each sample"),
             (spread_of_values, "the spread of the values"),

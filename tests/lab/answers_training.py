@@ -49,6 +49,10 @@ def at_once(loss_of, weights, batch, parts):
     return GRADIENT(loss_of(weights, batch), weights)[0]
 
 
+def all_kept(loss_of, weights, batch, parts):
+    return GRADIENT(sum(loss_of(weights, rows) for rows in batch.chunk(parts)) / parts, weights)[0]
+
+
 def row_by_row(loss_of, weights, batch, parts):
     return right_accumulated(loss_of, weights, batch, len(batch))
 
@@ -158,6 +162,7 @@ ANSWERS = {
             (of_part(-1), "only the last part"),
             (of_part(0), "only the first part"),
             (at_once, "at once"),
+            (all_kept, "kept at once"),
             (row_by_row, "equal parts"),
             (lambda *given: right_accumulated(*given) + 0.1, "off by"),
             (lambda *given: right_accumulated(*given).sum(), "the shape ()"),
@@ -231,7 +236,8 @@ ANSWERS = {
             (lambda a, b, share: right_slerp(a, b, share) * angle(a, b).sin(), "division by sin"),
             (lambda a, b, share: right_slerp(a, b, share) / a.norm(dim=1, keepdim=True), "the length is lost"),
             (one_angle, "Each pair has its own"),
-            (arc, "from a to a itself"),
+            (arc, "from a row to itself"),
+            (lambda a, b, share: a if torch.equal(a, b) else arc(a, b, share), "from a row to itself"),
             (lambda a, b, share: arc(a, b, share, (a * b).sum(1, keepdim=True).acos()), "divided by both lengths"),
             (lambda a, b, share: right_slerp(a, b, share**2), "off by"),
             (lambda a, b, share: right_slerp(a, b, share)[0], "the shape (64,)"),

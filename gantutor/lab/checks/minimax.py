@@ -90,6 +90,12 @@ def js(answer):
         raise Wrong(
             f"for densities that never overlap it gives {apart:.4f}, not log 2. 0 · log 0 must be 0: torch.xlogy."
         )
+    width = (X < -2).sum() * DX
+    gap = number(answer((X < -2).double() / width, (X >= 2).double() / ((X >= 2).sum() * DX), DX))
+    if not same(gap, math.log(2)):
+        raise Wrong(
+            f"where both densities are 0 it gives {gap:.4f}: p/m is 0/0 there. Take log p − log m, each by torch.xlogy."
+        )
     return "It never exceeds log 2, which it reaches as soon as no point could be of both."
 
 
@@ -142,7 +148,7 @@ def generator_loss(answer):
     far = number(answer(torch.tensor([-200.0])))
     if not same(far, 200.0):
         raise Wrong(f"at the logit −200 it gives {far:.0f}, not 200: sigmoid rounds to 0. Use softplus or logsigmoid.")
-    return "At the logit −200 its gradient is still −1. That is all that non-saturating means."
+    return "At the logit −200 its slope is still −1. That is all that non-saturating means."
 
 
 def expected_gradient(loss, theta, frozen, z, weight):
@@ -196,4 +202,4 @@ def weighted_discriminator(answer):
     )
     if not same(result, right):
         raise Wrong(f"{off(result, right)} Set w p/D − q/(1 − D) to zero.")
-    return "With the weight 0.95 it is 0.487 at p = q: this discriminator never comes to ½."
+    return "With the weight 0.95 it is 0.487 at p = q: even when the game is over it does not say ½."

@@ -39,7 +39,7 @@ def fewest(steps, px):
 @exercise(hint="how long is a step after n halvings? The kernel of 3 adds two of them. Go on until it is enough.")
 def halvings(answer):
     """halvings(px): the fewest layers of kernel 4 and stride 2 whose logits, by a kernel of 3 more, see px pixels."""
-    for px in (30, 38, 39, 18, 8, 3, 150):
+    for px in (30, 38, 39, 18, 8, 150):
         ours = answer(px)
         if isinstance(ours, torch.Tensor) and ours.numel() == 1:
             ours = ours.item()

@@ -59,11 +59,14 @@ def parameters(answer):
 @exercise(hint="each part's loss is a mean over its own rows. What makes one mean of several? When is its memory free?")
 def accumulated(answer):
     """accumulated(loss_of, weights, batch, parts): the gradient of loss_of on the whole batch, part by part."""
-    weights, batch, largest = noise(5), noise(12, 5, seed=1), []
+    weights, batch, largest, passes = noise(5), noise(12, 5, seed=1), [], []
 
     def loss_of(weights, rows):
         largest.append(len(rows))
-        return torch.nn.functional.softplus(rows @ weights).mean()
+        passes.append("forward")
+        loss = torch.nn.functional.softplus(rows @ weights).mean()
+        loss.register_hook(lambda _: passes.append("backward"))
+        return loss
 
     def gradient(rows):
         leaf = weights.clone().requires_grad_()
@@ -72,6 +75,7 @@ def accumulated(answer):
     whole = gradient(batch)
     for parts in (4, 1, 3):
         largest.clear()
+        passes.clear()
         result = answer(loss_of, weights.clone().requires_grad_(), batch.clone(), parts)
         need_tensor(result, (5,))
         if parts > 1 and largest and max(largest) == len(batch):
@@ -90,6 +94,8 @@ def accumulated(answer):
                 raise Wrong(words)
         if not same(result, whole):
             raise Wrong(f"with {parts} part(s) the gradient is off by {(result - whole).abs().max():.3f}.")
+        if passes != ["forward", "backward"] * parts:
+            raise Wrong("all parts are kept at once: take each part's gradient before the next part goes through.")
     return "The memory of one part, the gradient of the whole, as long as no layer looks at its neighbours."
 
 
@@ -282,9 +288,14 @@ def slerp(answer):
         if not result.isfinite().all():
             raise Wrong("it is no number: is the cosine divided by both lengths?")
         raise Wrong(f"at share {share} it is off by {(result - right).abs().max():.3f}.")
-    result = answer(a.clone(), a.clone(), 0.5)
-    if not same(result, a, 1e-2):
-        raise Wrong("from a to a itself it is no longer a: sin(0) is 0. Take the straight line for very small angles.")
+    for same_rows in ([0, 1, 2], [0], [1], [2]):
+        others, right = b.clone(), (angle / 2).sin() * (a + b) / angle.sin()
+        others[same_rows] = right[same_rows] = a[same_rows]
+        if not same(answer(a.clone(), others, 0.5), right, 1e-2):
+            raise Wrong(
+                "from a row to itself it is no longer that row: sin(0) is 0. "
+                "Take the straight line for very small angles."
+            )
     return "Noise in many dimensions lies on a sphere; a walk between two of its points stays there."
 
 

@@ -240,7 +240,7 @@ def clamped_step(answer):
         answer(picture, loss, optimiser)
     if inside and not torch.allclose(picture[..., [0, 3]], torch.full((1, 3, 1, 2), 0.5), atol=0.05):
         raise Wrong(
-            "pixels that began outside [0, 1] never move: inside the graph clamp has slope 0 there. Clamp afterwards."
+            "pixels that began outside [0, 1] never move: in the loss clamp has slope 0 there. Clamp after the step."
         )
     if not torch.allclose(picture, torch.full_like(picture, 0.5), atol=0.05):
         raise Wrong("after 60 steps it has not arrived. Are old gradients added to new ones? optimiser.zero_grad().")
