@@ -64,10 +64,16 @@ def summary(style):
     ):
         tight = "" if tightness is None else f", tightness {tightness:.2f}"
         liked = f", weight {weight:.2f} by your clicks" if clicked(style) else ""
-        lines.append(f"style {number}: {count} pictures, {share:.0%}{tight}{liked}")
+        lines.append(f"style {number}: {count} picture{'s' * (count > 1)}, {share:.0%}{tight}{liked}")
     if style.answers:
         said = [f"{share:.0%} {said_number(found)}" for found, share in style.answers.items()]
         lines.append(f"how sure: of random parts of the pictures {', '.join(said)}")
+    lines += [
+        f"style {number} has a single picture, which can largely be rebuilt from the file: "
+        "hand the file on only if you would hand on the picture"
+        for number, count in enumerate(style.counts, 1)
+        if count == 1
+    ]
     if style.found == 0:
         lines.append(
             "one cannot tell from these pictures which styles there are, so they are taken as one: "
@@ -115,6 +121,8 @@ def paint(arguments):
             )
         network = load_features(arguments.features or "bundled", device())
         style = Style.of(network, [images.load_image(source).to(device())])
+    elif source.is_file() and source.suffix.lower() != ".safetensors":
+        raise InputError(f"{source} is no picture and no style file: give a picture, or what `gantutor learn` made")
     else:
         personal = PersonalStyle.load(source)
         if arguments.features not in (None, personal.features):

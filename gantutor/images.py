@@ -248,10 +248,10 @@ def check_writable(path, suffixes=None):
     `suffixes` are those that the name may end in.
     """
     path = Path(path)
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise InputError(f"{path} has no known suffix: end the name in {', '.join(suffixes)}")
     if path.is_dir():
         raise InputError(f"{path} is a folder: add the name of a file in it")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InputError(f"{path} has no known suffix: end the name in {', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise InputError(f"{path} cannot be written, as {path.parent} is no folder: create it first")
     if not os.access(path.parent, os.W_OK):

@@ -180,6 +180,8 @@ def cache():
     except OSError as error:
         reason = images.reason(error)
         raise InputError(f"{folder} cannot be made ({reason}): name another place in GANTUTOR_CACHE") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"the cache {folder} is protected: name another place in GANTUTOR_CACHE")
     return folder
 
 

@@ -231,6 +231,7 @@ def personal(arguments):
     from dataclasses import replace
 
     from . import datasets, images
+    from .personal.collection import picture_hash
     from .personal.file import PersonalStyle
     from .runtime import device
     from .style.adversarial import PERSONAL, Pairs, fine_tuning
@@ -249,6 +250,10 @@ def personal(arguments):
         squares(folder, SIZE) for folder in (arguments.photos or datasets.bundled("photos"), arguments.likes)
     )
     say_skipped(photos, likes)
+    hashes = {f"{picture_hash(picture):016x}" for picture in datasets.load_folder(arguments.likes, SIZE)[0]}
+    if not hashes & set(style_file.pictures):
+        said = f"none of the pictures in {arguments.likes} is one that {arguments.style_file} was learnt from"
+        print(f"{said}: is it the right folder?", file=sys.stderr)
     pairs = Pairs(base.network, photos, likes, bar).styled([style.to(device()) for style in style_file.styles])
     training = fine_tuning(base, pairs, replace(PERSONAL, seed=arguments.seed))
     for _ in followed(training, arguments.steps):

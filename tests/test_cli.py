@@ -78,6 +78,14 @@ def test_learn_prints_size_share_tightness_and_medoid(liked, tmp_path, capsys):
     assert f"style 2 is best seen in {liked}" in printed
 
 
+def test_a_style_of_one_picture_is_no_secret(liked, tmp_path, capsys):
+    assert cli.main(["learn", str(liked), "-o", str(tmp_path / "a.safetensors"), "--styles", "7"]) == 0
+    printed = capsys.readouterr().out
+    assert "style 1: 2 pictures, 25%" in printed and "style 7: 1 picture, 12%" in printed
+    assert "style 7 has a single picture, which can largely be rebuilt from the file" in printed
+    assert "style 1 has a single picture" not in printed
+
+
 def test_bundled_collection_holds_its_three_families(tmp_path, capsys):
     """The number of styles is found, not given, and every picture falls to its painter."""
     from gantutor.datasets import load_folder
@@ -410,12 +418,14 @@ def test_train_personal_writes_a_painter_that_paint_finds(liked, style_file, pho
     command = ["train", "personal", str(mine), "--likes", str(liked), "--photos", str(photo.parent), "--steps", "3"]
     assert cli.main(command) == 0
     assert (tmp_path / "my.painter.safetensors").exists()
-    capsys.readouterr()
+    assert "right folder" not in capsys.readouterr().err
     assert cli.main(arguments) == 0
     assert "my.painter.safetensors" in capsys.readouterr().out
     assert not torch.equal(load_image(tmp_path / "o.png"), before)
     refuses(capsys, tmp_path, ["train", "personal", mine, "--likes", tmp_path / "nowhere"], "nowhere")
     refuses(capsys, tmp_path, ["train", "personal", photo, "--likes", liked], "safetensors")
+    assert cli.main([*command[:4], str(photo.parent), *command[5:-1], "1"]) == 0
+    assert f"none of the pictures in {photo.parent} is one that {mine} was learnt from" in capsys.readouterr().err
     refuses(capsys, tmp_path, ["train", "personal", mine, "--likes", liked, "-o", mine], "another name")
     refuses(capsys, tmp_path, [*arguments[:-2], "--painter", mine], "add --by generator")
 

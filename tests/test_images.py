@@ -625,6 +625,8 @@ def test_target_is_checked_before_long_work(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match=r"a\.txt has no known suffix: end the name in \.png"):
         images.check_writable(tmp_path / "a.txt", images.WRITABLE)
+    with pytest.raises(InputError, match=r"is a folder: add the name of a file in it"):
+        images.check_writable(tmp_path, images.WRITABLE)
     monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK))
     with pytest.raises(InputError, match=r"a\.txt cannot be written, as .* is protected: choose"):
         images.check_writable(tmp_path / "a.txt")

@@ -1,5 +1,7 @@
 """Pictures to train on: decoded once, cached, the same from a seed, damaged files left out and said."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from PIL import Image
 
 from gantutor import datasets, sources
 from gantutor.errors import InputError
-from gantutor.images import save_image
+from gantutor.images import load_image, save_image
 from gantutor.sources import Pictures, open_source, painting_tiles, style_paintings, tile
 
 
@@ -158,6 +160,22 @@ def test_cache_that_cannot_be_made(tmp_path, monkeypatch):
     monkeypatch.setenv("GANTUTOR_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(InputError, match=r"cannot be made .* GANTUTOR_CACHE"):
         sources.cache()
+
+
+def test_cache_that_is_protected(cache, monkeypatch):
+    sources.cache()
+    monkeypatch.setattr(sources.os, "access", lambda path, mode: path != cache)
+    with pytest.raises(InputError, match=r"the cache .* is protected: name another place in GANTUTOR_CACHE"):
+        sources.cache()
+
+
+def test_tiles_are_made_anew_when_a_photo_changes(photos, cache):
+    paths = datasets.list_images(photos)
+    first = painting_tiles(16, 3, 2, seed=0, photos=paths).levels
+    for path in paths:
+        save_image(1 - load_image(path), path)
+        os.utime(path, (1, 1))  # another time, whatever the clock's steps are
+    assert not torch.equal(painting_tiles(16, 3, 2, seed=0, photos=paths).levels, first)
 
 
 def test_an_interrupted_cache_file_is_not_left(cache):

@@ -325,7 +325,8 @@ def load_painter(path=None, device="cpu"):
     state, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
         raise InputError(
-            f"{path} holds no painter of this version: make it anew by `gantutor train painter` or `personal`"
+            f"{path} holds no painter of this version: make it anew by `gantutor train painter` or "
+            "`gantutor train personal`"
         )
     network = load_features("bundled", device)
     try:

@@ -73,7 +73,9 @@ class Style:
         """Between styles: means and covariances interpolated with weights that are scaled to sum to one."""
         fair = len(styles) == len(weights) and all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
         if not fair:
-            raise InputError(f"{len(styles)} styles cannot be mixed by {weights}: give each one weight, 0 or more")
+            raise InputError(
+                f"{len(styles)} styles cannot be mixed by {weights}: give each one weight, 0 or more, and not all 0"
+            )
         if any(style.loss is not styles[0].loss for style in styles):
             raise InputError("styles that are compared by different losses cannot be mixed: give all the same loss")
         if any(style.levels.keys() != styles[0].levels.keys() for style in styles):
