@@ -69,7 +69,7 @@ def summary(style):
         said = [f"{share:.0%} {said_number(found)}" for found, share in style.answers.items()]
         lines.append(f"how sure: of random parts of the pictures {', '.join(said)}")
     lines += [
-        f"style {number} has a single picture, which can largely be rebuilt from the file: "
+        f"style {number} has a single picture, which can partly be rebuilt from the file: "
         "hand the file on only if you would hand on the picture"
         for number, count in enumerate(style.counts, 1)
         if count == 1
@@ -121,8 +121,6 @@ def paint(arguments):
             )
         network = load_features(arguments.features or "bundled", device())
         style = Style.of(network, [images.load_image(source).to(device())])
-    elif source.is_file() and source.suffix.lower() != ".safetensors":
-        raise InputError(f"{source} is no picture and no style file: give a picture, or what `gantutor learn` made")
     else:
         personal = PersonalStyle.load(source)
         if arguments.features not in (None, personal.features):

@@ -180,9 +180,14 @@ def cache():
     except OSError as error:
         reason = images.reason(error)
         raise InputError(f"{folder} cannot be made ({reason}): name another place in GANTUTOR_CACHE") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"the cache {folder} is protected: name another place in GANTUTOR_CACHE")
     return folder
+
+
+def to_write(path):
+    """The path of a cache file that is to be written. InputError if the cache is protected."""
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"the cache {path.parent} is protected: name another place in GANTUTOR_CACHE")
+    return path
 
 
 def cache_file(key):
@@ -194,7 +199,7 @@ def cached(key, size, made):
     """Bytes (N, 3, size, size) from the cache file of this key; `made()` yields float pictures if there is none."""
     path = cache_file(key)
     if not path.exists():
-        with images.atomic_path(path) as temporary, open(temporary, "wb") as file:
+        with images.atomic_path(to_write(path)) as temporary, open(temporary, "wb") as file:
             for pictures in made():
                 file.write((pictures * 255).round().byte().numpy().tobytes())
     levels = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)

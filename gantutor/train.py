@@ -231,7 +231,6 @@ def personal(arguments):
     from dataclasses import replace
 
     from . import datasets, images
-    from .personal.collection import picture_hash
     from .personal.file import PersonalStyle
     from .runtime import device
     from .style.adversarial import PERSONAL, Pairs, fine_tuning
@@ -246,16 +245,15 @@ def personal(arguments):
     base = load_painter(arguments.painter, device())
     if style_file.features_hash != fingerprint(base.network):
         raise InputError(f"{arguments.style_file} is of other features than the bundled ones: learn it with these")
-    photos, likes = (
+    (photos, _), (likes, hashes) = (
         squares(folder, SIZE) for folder in (arguments.photos or datasets.bundled("photos"), arguments.likes)
     )
     say_skipped(photos, likes)
-    hashes = {f"{picture_hash(picture):016x}" for picture in datasets.load_folder(arguments.likes, SIZE)[0]}
-    if not hashes & set(style_file.pictures):
-        said = f"none of the pictures in {arguments.likes} is one that {arguments.style_file} was learnt from"
-        print(f"{said}: is it the right folder?", file=sys.stderr)
     pairs = Pairs(base.network, photos, likes, bar).styled([style.to(device()) for style in style_file.styles])
     training = fine_tuning(base, pairs, replace(PERSONAL, seed=arguments.seed))
+    if training.processes.is_main_process and not hashes & set(style_file.pictures):
+        said = f"none of the pictures in {arguments.likes} is one that {arguments.style_file} was learnt from"
+        print(f"{said}: is it the right folder?", file=sys.stderr)
     for _ in followed(training, arguments.steps):
         pass
     if training.processes.is_main_process:
@@ -267,11 +265,15 @@ def personal(arguments):
 
 
 def squares(folder, size):
-    """The central squares of a folder's pictures, as Pictures: in memory only, as what somebody likes is private."""
+    """The central squares of a folder's pictures, as Pictures, and the hashes of the whole ones.
+
+    In memory only, as what somebody likes is private.
+    """
     import torch
 
     from . import datasets, images, sources
+    from .personal.collection import picture_hash
 
     pictures, _, skipped = datasets.load_folder(folder, size)
     levels = [(images.centre_crop(images.resize(picture, size)) * 255).round().byte() for picture in pictures]
-    return sources.Pictures(torch.cat(levels), skipped)
+    return sources.Pictures(torch.cat(levels), skipped), {f"{picture_hash(picture):016x}" for picture in pictures}

@@ -162,11 +162,13 @@ def test_cache_that_cannot_be_made(tmp_path, monkeypatch):
         sources.cache()
 
 
-def test_cache_that_is_protected(cache, monkeypatch):
-    sources.cache()
+def test_cache_that_is_protected_is_read_and_not_written(photos, cache, monkeypatch):
+    paths = datasets.list_images(photos)
+    kept = painting_tiles(16, 3, 2, seed=0, photos=paths).levels
     monkeypatch.setattr(sources.os, "access", lambda path, mode: path != cache)
+    assert torch.equal(painting_tiles(16, 3, 2, seed=0, photos=paths).levels, kept)
     with pytest.raises(InputError, match=r"the cache .* is protected: name another place in GANTUTOR_CACHE"):
-        sources.cache()
+        painting_tiles(16, 3, 2, seed=1, photos=paths)
 
 
 def test_tiles_are_made_anew_when_a_photo_changes(photos, cache):

@@ -38,8 +38,9 @@ class LeastSquares:
     """Mean squared error to labels (Mao et al. 2017, eq. 2): a for fake, b for real, c what the generator wants.
 
     Against its best critic the generator's value is (a + b − 2c)²/4 + (b − a)²/4 · ½ χ², by Pearson's χ² of 2 p_G
-    from p_data + p_G: ½ χ² itself if b − c = 1 and b − a = 2 (section 3.2 there), with the usual 0, 1, 1 another number
-    with the same minimum. A generator's step holds the critic, and follows neither. The output is a score, not a logit.
+    from p_data + p_G: ½ χ² itself if b − c = 1 and b − a = 2 (section 3.2 there), with the usual 0, 1, 1 another
+    number, least at the same p_G. A generator's step holds the critic, and follows neither. The output is a score, not
+    a logit.
     Gradients: real l − b, fake l − a, generator l − c: linear, never saturated.
     """
 

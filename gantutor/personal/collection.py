@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .. import datasets, images
 from ..errors import InputError
-from ..sources import cache, identity
+from ..sources import cache, identity, to_write
 from .space import SIZE, describe_style
 
 SMALLEST = 16  # px a side
@@ -81,7 +81,7 @@ class Collection(Sequence):
     def records_file(self, space):
         """Where the points of this folder's pictures lie."""
         name = repr(("points 1", str(Path(self.folder).resolve()), space.hash))
-        return cache() / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.points"
+        return to_write(cache() / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.points")
 
     def batches(self, numbers, size):
         """Batches of (numbers, pictures, sentences about what could not be read)."""

@@ -142,6 +142,12 @@ def best_ratio(network, layer, vertical, horizontal):
     return int((means(network, layer, vertical) / means(network, layer, horizontal)).argmax())
 
 
+def resized_without_care(picture, size):
+    scale = size / min(picture.shape[2:])
+    sides = [round(side * scale) for side in picture.shape[2:]]
+    return centre_crop(F.interpolate(picture, sides, mode="bilinear"))
+
+
 def by_maximum(network, layer, vertical, horizontal):
     on_vertical, on_horizontal = (network(p, [layer])[layer].amax((0, 2, 3)) for p in (vertical, horizontal))
     return int((on_vertical - on_horizontal).argmax())
@@ -157,6 +163,7 @@ ANSWERS = {
         right_square,
         [
             (lambda picture, size: F.interpolate(picture, (size, size), mode="bicubic", antialias=True), "it distorts"),
+            (resized_without_care, "coarse false ones"),
             (middle_unscaled, "too small a part"),
             (top_left, "crop in the middle"),
             (letterbox, "it has bars"),

@@ -238,6 +238,7 @@ ANSWERS = {
             (one_angle, "Each pair has its own"),
             (arc, "from a row to itself"),
             (lambda a, b, share: a if torch.equal(a, b) else arc(a, b, share), "from a row to itself"),
+            (lambda a, b, share: (arc if angle(a, b).min() > 1e-2 else line)(a, b, share), "decide for each row"),
             (lambda a, b, share: arc(a, b, share, (a * b).sum(1, keepdim=True).acos()), "divided by both lengths"),
             (lambda a, b, share: right_slerp(a, b, share**2), "off by"),
             (lambda a, b, share: right_slerp(a, b, share)[0], "the shape (64,)"),

@@ -714,6 +714,14 @@ def test_second_refining_waits_for_the_first(studio, gate, monkeypatch):
     assert text(studio.painting.note) == ["Refined in two steps."]
 
 
+def test_buttons_are_not_set_while_a_run_ends(studio):
+    refreshed = threading.Event()
+    with studio.painting.lock:
+        threading.Thread(target=lambda: (studio.refresh(), refreshed.set()), daemon=True).start()
+        assert not refreshed.wait(0.2)
+    assert refreshed.wait(30)
+
+
 def test_closed_page_computes_no_more(folder, monkeypatch):
     studio = Studio(folder, bundled("photos/cat.jpg"))
     gate = Gate()

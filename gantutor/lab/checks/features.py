@@ -43,7 +43,7 @@ def need_number(result, what):
 @exercise(hint="images.resize keeps the shape and sets the short side. What is too much then, and who takes it off?")
 def square(answer):
     """square(picture, size): the largest central square of a picture (1, 3, H, W), at size px."""
-    for height, width, size in ((120, 200, 40), (300, 90, 45), (30, 40, 60)):
+    for height, width, size in ((120, 210, 40), (300, 90, 45), (30, 40, 60)):
         picture = ruler(height, width)
         given = picture.clone()
         result = answer(given, size)

@@ -261,7 +261,7 @@ def interval(answer):
     means, mean = drawn.mean(1), values.mean()
     right, ordered = quantiles(means), means.sort().values
     between = ordered[[9, 389]], ordered[[10, 390]]  # quantiles can be interpolated in several ways
-    if ((between[0] - 1e-5 <= result) & (result <= between[1] + 1e-5)).all():
+    if ((between[0] - 1e-5 <= result) & (result <= between[1] + 1e-5)).all() or near(result, right):
         return "It is narrow where photos agree, and says nothing about photos unlike these seven."
     refuse(
         result,

@@ -53,9 +53,10 @@ class Studio(widgets.VBox):
 
     def refresh(self):
         """Enable what makes sense now."""
-        for step in self.steps:
-            for widget, good in step.usable().items():
-                widget.disabled = self.occupied or not good
+        with self.painting.lock:  # the end of a run changes what makes sense
+            for step in self.steps:
+                for widget, good in step.usable().items():
+                    widget.disabled = self.occupied or not good
 
     @contextmanager
     def quietly(self):

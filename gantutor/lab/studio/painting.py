@@ -148,7 +148,10 @@ class Keep(Step):
     def __init__(self, page):
         self.painting, self.style = widgets.HTML(), widgets.HTML()
         self.make, self.note = button("make the style file"), widgets.HTML()
-        hint = words("A style file holds statistics, not your pictures. It opens above, and in “gantutor paint”.")
+        hint = words(
+            "A style file holds statistics, not your pictures. It opens above, and in “gantutor paint”. "
+            "A style of a single picture gives that picture away in part."
+        )
         super().__init__(page, "6. Keep", row(self.painting), row(self.make, self.style), hint, self.note)
         self.on(self.make, self.offer_style)
 
